@@ -1,0 +1,1 @@
+//! Sinks for selected routes: memory and the Linux kernel.

@@ -1,0 +1,1 @@
+//! Network peering proposals as a pure function: documents in, statuses and edges out.

@@ -1,0 +1,3 @@
+//! The `peerage` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Per-VRF routing tables, interned attributes, the decision process and Adj-RIB-Out groups.

@@ -1,0 +1,1 @@
+//! A BGP speaker for tokio: sockets, timers, redistribution and the embeddable handle.
