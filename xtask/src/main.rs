@@ -1,3 +1,48 @@
-//! The project's own commands.
+//! The project's own commands, run as `cargo xtask COMMAND` from anywhere in the checkout.
 
-fn main() {}
+mod interop;
+mod packages;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test                 everything the gate runs: format, clippy, unit, property, doc,
+                       interop and example tests, the fuzz targets, the demo
+  interop [FILTER]     only the tests against real daemons and the real kernel
+  fuzz [--seconds N]   every fuzz target for N seconds each (default 20)
+  bench [ARG...]       the side-by-side harness; `cargo xtask bench --help` lists its arguments";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["test"] => test::everything(),
+        ["interop", filter @ ..] => interop::run(filter),
+        ["fuzz"] => test::fuzz(20),
+        ["fuzz", "--seconds", seconds] => match seconds.parse() {
+            Ok(seconds) => test::fuzz(seconds),
+            Err(_) => Err(format!("--seconds takes a whole number, not `{seconds}`")),
+        },
+        ["bench", rest @ ..] => {
+            let mut command = vec!["run", "--release", "-p", "benches", "--bin", "harness", "--"];
+            command.extend_from_slice(rest);
+            run::cargo(&command)
+        }
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
