@@ -1,0 +1,127 @@
+//! A set of prefixes that answers containment questions.
+//!
+//! It owns a sorted list and is given whole lists only; it never remembers a prefix that another one of the set covers,
+//! because neither question can tell the difference.
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+/// Address space named by prefixes of either family.
+///
+/// Only the widest prefixes are kept, so two sets that name the same prefixes are equal whatever order and redundancy
+/// they were given in. A check is one binary search and allocates nothing. (Adjacent halves are not merged into their
+/// parent: `10.0.0.0/25` with `10.0.0.128/25` does not cover `10.0.0.0/24`.)
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct PrefixSet(Box<[IpNet]>);
+
+impl PrefixSet {
+    /// Whether a prefix of the set is equal to `prefix` or less specific than it.
+    pub fn covers(&self, prefix: IpNet) -> bool {
+        let prefix = prefix.trunc();
+        let after = self.0.partition_point(|member| *member <= prefix);
+        after > 0 && self.0[after - 1].contains(&prefix)
+    }
+
+    /// Whether a prefix of the set shares an address with `prefix`: equal, around it, or inside it.
+    pub fn overlaps(&self, prefix: IpNet) -> bool {
+        let prefix = prefix.trunc();
+        let after = self.0.partition_point(|member| *member <= prefix);
+        (after > 0 && self.0[after - 1].contains(&prefix))
+            || self.0.get(after).is_some_and(|member| prefix.contains(member))
+    }
+
+    /// Whether the set names no prefix; then it covers nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The widest prefixes of the set, IPv4 first, by address.
+    pub fn iter(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<IpNet> for PrefixSet {
+    /// Collects prefixes; host bits are zeroed.
+    fn from_iter<I: IntoIterator<Item = IpNet>>(prefixes: I) -> Self {
+        let mut all: Vec<IpNet> = prefixes.into_iter().map(|prefix| prefix.trunc()).collect();
+        all.sort_unstable();
+        // Sorted by address, then length: whatever covers a prefix stands before it, and is the last one kept.
+        all.dedup_by(|prefix, kept| kept.contains(&*prefix));
+        Self(all.into())
+    }
+}
+
+impl fmt::Debug for PrefixSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(&self.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn net(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    fn set(texts: &[&str]) -> PrefixSet {
+        texts.iter().map(|text| net(text)).collect()
+    }
+
+    #[test]
+    fn an_equal_or_more_specific_prefix_is_covered_and_a_less_specific_one_is_not() {
+        let exposed = set(&["10.0.0.0/24", "2001:db8::/32"]);
+        assert!(exposed.covers(net("10.0.0.0/24")));
+        assert!(exposed.covers(net("10.0.0.128/25")));
+        assert!(exposed.covers(net("2001:db8:1::/48")));
+        assert!(!exposed.covers(net("10.0.0.0/8")));
+        assert!(!exposed.covers(net("10.0.1.0/24")));
+        assert!(!exposed.covers(net("::/0")));
+    }
+
+    #[test]
+    fn the_two_families_are_independent() {
+        let all_ipv4 = set(&["0.0.0.0/0"]);
+        assert!(all_ipv4.covers(net("192.0.2.1/32")));
+        assert!(!all_ipv4.covers(net("2001:db8::/32")));
+        assert!(!all_ipv4.overlaps(net("::/0")));
+    }
+
+    #[test]
+    fn order_and_redundancy_do_not_matter_to_equality() {
+        assert_eq!(set(&["10.1.0.0/16", "10.0.0.0/8", "10.0.0.0/8"]), set(&["10.0.0.0/8", "10.2.0.0/16"]));
+    }
+
+    fn any_net() -> impl Strategy<Value = IpNet> {
+        prop_oneof![
+            (0u8..4, 0u8..=32).prop_map(|(bits, len)| {
+                let addr = u32::from(bits) << 30 | u32::from(bits) << 3;
+                IpNet::new(std::net::Ipv4Addr::from(addr).into(), len).unwrap().trunc()
+            }),
+            (0u8..4, 0u8..=128).prop_map(|(bits, len)| {
+                let addr = u128::from(bits) << 126 | u128::from(bits) << 3;
+                IpNet::new(std::net::Ipv6Addr::from(addr).into(), len).unwrap().trunc()
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn both_questions_agree_with_a_scan_of_the_list(
+            members in proptest::collection::vec(any_net(), 0..12),
+            asked in any_net(),
+        ) {
+            let set: PrefixSet = members.iter().copied().collect();
+            prop_assert_eq!(set.covers(asked), members.iter().any(|m| m.contains(&asked)));
+            prop_assert_eq!(
+                set.overlaps(asked),
+                members.iter().any(|m| m.contains(&asked) || asked.contains(m))
+            );
+        }
+    }
+}
