@@ -19,7 +19,6 @@ mod sink;
 pub use memory::MemorySink;
 pub use reconciler::{Acknowledgement, Comparison, Outcome, Reconciler, RouteState, Shadow};
 pub use route::{
-    Hop, InvalidRoute, Kind, MAX_NEXT_HOPS, METRIC, NextHops, PROTOCOL, Route, RouteKey,
-    UNREACHABLE_METRIC,
+    Hop, InvalidRoute, Kind, MAX_NEXT_HOPS, METRIC, NextHops, PROTOCOL, Route, RouteKey, UNREACHABLE_METRIC,
 };
 pub use sink::{Change, Dump, Foreign, Sink, SinkError};

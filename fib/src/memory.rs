@@ -45,11 +45,7 @@ impl MemorySink {
 
     /// Puts a route of another protocol there, as another daemon would.
     pub fn add_foreign(&self, route: Foreign) {
-        let key = RouteKey {
-            table: route.table,
-            prefix: route.prefix,
-            metric: route.metric,
-        };
+        let key = RouteKey { table: route.table, prefix: route.prefix, metric: route.metric };
         self.lock().foreign.insert(key, route);
     }
 
@@ -67,10 +63,7 @@ impl Sink for MemorySink {
 
     fn dump(&mut self) -> Result<Dump, SinkError> {
         let tables = self.lock();
-        Ok(Dump {
-            ours: tables.ours.values().cloned().collect(),
-            foreign: tables.foreign.values().copied().collect(),
-        })
+        Ok(Dump { ours: tables.ours.values().cloned().collect(), foreign: tables.foreign.values().copied().collect() })
     }
 }
 
@@ -81,10 +74,7 @@ impl Tables {
                 route.check()?;
                 let key = route.key();
                 if self.ours.contains_key(&key) || self.foreign.contains_key(&key) {
-                    return Err(SinkError::Refused {
-                        errno: 17,
-                        text: "File exists".into(),
-                    });
+                    return Err(SinkError::Refused { errno: 17, text: "File exists".into() });
                 }
                 self.ours.insert(key, route.clone());
             }

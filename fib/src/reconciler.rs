@@ -32,6 +32,7 @@ pub struct Reconciler<S> {
     /// Keys whose entry says `queued`, each once.
     queue: VecDeque<RouteKey>,
     shadows: Vec<Shadow>,
+    /// What is believed to stand was read, and no answer was lost since.
     compared: bool,
     converged: bool,
 }
@@ -133,19 +134,9 @@ impl Shadow {
 
 impl fmt::Display for Shadow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Foreign {
-            protocol, metric, ..
-        } = self.foreign;
-        let verb = if self.foreign_wins() {
-            "is shadowed by"
-        } else {
-            "shadows"
-        };
-        write!(
-            f,
-            "{} {verb} the route of protocol {protocol} with metric {metric}",
-            self.ours
-        )
+        let Foreign { protocol, metric, .. } = self.foreign;
+        let verb = if self.foreign_wins() { "is shadowed by" } else { "shadows" };
+        write!(f, "{} {verb} the route of protocol {protocol} with metric {metric}", self.ours)
     }
 }
 
@@ -221,7 +212,8 @@ impl<S: Sink> Reconciler<S> {
     /// already costs nothing and is acknowledged all the same.
     ///
     /// # Errors
-    /// If the sink could not be read for the first comparison. Nothing was sent or forgotten.
+    /// If the sink could not be read, which is done before the first change and after an answer was
+    /// lost. Nothing was sent or forgotten.
     pub fn flush(&mut self, budget: usize) -> Result<Vec<Acknowledgement>, SinkError> {
         if !self.compared {
             self.compare()?;
@@ -235,10 +227,7 @@ impl<S: Sink> Reconciler<S> {
             };
             match self.next_step(key) {
                 Step::Send(step) => batch.push(step),
-                Step::Done(outcome) => acknowledgements.push(Acknowledgement {
-                    key,
-                    result: Ok(outcome),
-                }),
+                Step::Done(outcome) => acknowledgements.push(Acknowledgement { key, result: Ok(outcome) }),
                 Step::Nothing => {}
             }
             if batch.len() == BATCH {
@@ -256,12 +245,8 @@ impl<S: Sink> Reconciler<S> {
     /// If the sink could not be read. Nothing changed.
     pub fn compare(&mut self) -> Result<Comparison, SinkError> {
         let dump = self.sink.dump()?;
-        let mut found = Comparison {
-            standing: dump.ours.len(),
-            ..Comparison::default()
-        };
-        let mut standing: HashMap<RouteKey, Route, RandomState> =
-            dump.ours.into_iter().map(|r| (r.key(), r)).collect();
+        let mut found = Comparison { standing: dump.ours.len(), ..Comparison::default() };
+        let mut standing: HashMap<RouteKey, Route, RandomState> = dump.ours.into_iter().map(|r| (r.key(), r)).collect();
         for (key, entry) in &mut self.entries {
             let before = matches!(entry.standing, Standing::AsWanted);
             entry.set_standing(standing.remove(key));
@@ -306,9 +291,7 @@ impl<S: Sink> Reconciler<S> {
 
     /// The routes whose last try failed, in no particular order.
     pub fn failures(&self) -> impl Iterator<Item = (&RouteKey, &SinkError)> {
-        self.entries
-            .iter()
-            .filter_map(|(key, entry)| Some((key, entry.failure.as_deref()?)))
+        self.entries.iter().filter_map(|(key, entry)| Some((key, entry.failure.as_deref()?)))
     }
 
     /// Routes of others at the prefixes of ours, as the last comparison found them.
@@ -360,9 +343,10 @@ impl<S: Sink> Reconciler<S> {
         let mut clear = Vec::new();
         for (sent, result) in batch.drain(..).zip(results) {
             let key = sent.key();
-            if matches!(sent, Sending::Replace(_)) && result.as_ref().is_err_and(SinkError::refused)
-            {
-                clear.push(key);
+            match &result {
+                Err(error) if !error.refused() => self.compared = false,
+                Err(_) if matches!(sent, Sending::Replace(_)) => clear.push(key),
+                _ => {}
             }
             let result = self.settle(&key, result);
             acknowledgements.push(Acknowledgement { key, result });
@@ -371,11 +355,7 @@ impl<S: Sink> Reconciler<S> {
     }
 
     /// Notes a change's answer.
-    fn settle(
-        &mut self,
-        key: &RouteKey,
-        result: Result<(), SinkError>,
-    ) -> Result<Outcome, SinkError> {
+    fn settle(&mut self, key: &RouteKey, result: Result<(), SinkError>) -> Result<Outcome, SinkError> {
         let Some(entry) = self.entries.get_mut(key) else {
             return result.map(|()| Outcome::Removed);
         };
@@ -416,11 +396,7 @@ impl<S: Sink> Reconciler<S> {
         foreign.sort_unstable();
         let mut shadows = Vec::new();
         for (key, entry) in &self.entries {
-            let Some(Route {
-                kind: Kind::Unicast { .. },
-                ..
-            }) = entry.wanted
-            else {
+            let Some(Route { kind: Kind::Unicast { .. }, .. }) = entry.wanted else {
                 continue;
             };
             let at = (key.table, key.prefix);
@@ -429,10 +405,7 @@ impl<S: Sink> Reconciler<S> {
                 foreign[start..]
                     .iter()
                     .take_while(|f| (f.table, f.prefix) == at)
-                    .map(|&foreign| Shadow {
-                        ours: *key,
-                        foreign,
-                    }),
+                    .map(|&foreign| Shadow { ours: *key, foreign }),
             );
         }
         shadows.sort_unstable_by_key(|shadow| (shadow.ours, shadow.foreign));
@@ -478,12 +451,7 @@ impl Sending {
 
 impl Entry {
     fn unknown() -> Self {
-        Self {
-            wanted: None,
-            standing: Standing::Absent,
-            queued: false,
-            failure: None,
-        }
+        Self { wanted: None, standing: Standing::Absent, queued: false, failure: None }
     }
 
     fn set_wanted(&mut self, wanted: Option<Route>) {

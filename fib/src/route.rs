@@ -46,21 +46,13 @@ pub struct RouteKey {
 impl RouteKey {
     /// The key of an ordinary route, with [`METRIC`].
     pub fn unicast(table: u32, prefix: IpNet) -> Self {
-        Self {
-            table,
-            prefix,
-            metric: METRIC,
-        }
+        Self { table, prefix, metric: METRIC }
     }
 }
 
 impl fmt::Display for RouteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} table {} metric {}",
-            self.prefix, self.table, self.metric
-        )
+        write!(f, "{} table {} metric {}", self.prefix, self.table, self.metric)
     }
 }
 
@@ -97,15 +89,7 @@ pub enum Kind {
 impl Route {
     /// An ordinary route, with [`METRIC`].
     pub fn unicast(table: u32, prefix: IpNet, next_hops: impl Into<NextHops>) -> Self {
-        Self {
-            table,
-            prefix,
-            metric: METRIC,
-            kind: Kind::Unicast {
-                next_hops: next_hops.into(),
-            },
-            pref_src: None,
-        }
+        Self { table, prefix, metric: METRIC, kind: Kind::Unicast { next_hops: next_hops.into() }, pref_src: None }
     }
 
     /// A route that drops, as a table's last resort with [`UNREACHABLE_METRIC`].
@@ -113,22 +97,12 @@ impl Route {
     /// With one at `0.0.0.0/0` and `::/0` of every VRF's table, a packet whose route was
     /// withdrawn does not fall through to another table.
     pub fn unreachable(table: u32, prefix: IpNet) -> Self {
-        Self {
-            table,
-            prefix,
-            metric: UNREACHABLE_METRIC,
-            kind: Kind::Unreachable,
-            pref_src: None,
-        }
+        Self { table, prefix, metric: UNREACHABLE_METRIC, kind: Kind::Unreachable, pref_src: None }
     }
 
     /// What identifies it.
     pub fn key(&self) -> RouteKey {
-        RouteKey {
-            table: self.table,
-            prefix: self.prefix,
-            metric: self.metric,
-        }
+        RouteKey { table: self.table, prefix: self.prefix, metric: self.metric }
     }
 
     /// Whether a forwarding table can hold it. Every sink asks this first, so that they refuse alike.
@@ -205,40 +179,22 @@ pub struct Hop {
 impl Hop {
     /// A gateway on an interface, with weight 1.
     pub fn via(gateway: IpAddr, interface: u32) -> Self {
-        Self {
-            via: Some(gateway),
-            interface: Some(interface),
-            onlink: false,
-            weight: 1,
-        }
+        Self { via: Some(gateway), interface: Some(interface), onlink: false, weight: 1 }
     }
 
     /// The interface itself, for destinations on the link, with weight 1.
     pub fn interface(interface: u32) -> Self {
-        Self {
-            via: None,
-            interface: Some(interface),
-            onlink: false,
-            weight: 1,
-        }
+        Self { via: None, interface: Some(interface), onlink: false, weight: 1 }
     }
 
     /// A gateway whose interface the kernel looks up, with weight 1.
     pub fn gateway(gateway: IpAddr) -> Self {
-        Self {
-            via: Some(gateway),
-            interface: None,
-            onlink: false,
-            weight: 1,
-        }
+        Self { via: Some(gateway), interface: None, onlink: false, weight: 1 }
     }
 
     /// The same with the gateway taken to be on the link.
     pub fn onlink(self) -> Self {
-        Self {
-            onlink: true,
-            ..self
-        }
+        Self { onlink: true, ..self }
     }
 
     /// The same with another weight.
@@ -306,10 +262,7 @@ impl NextHops {
     pub(crate) fn matches(&self, standing: &Self) -> bool {
         Arc::ptr_eq(&self.0, &standing.0)
             || self == standing
-            || self.len() == standing.len()
-                && self
-                    .iter()
-                    .all(|hop| standing.iter().any(|s| hop.matches(s)))
+            || self.len() == standing.len() && self.iter().all(|hop| standing.iter().any(|s| hop.matches(s)))
     }
 }
 
