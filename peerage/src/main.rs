@@ -1,3 +1,61 @@
-//! The `peerage` binary.
+//! The `peerage` binary: a BGP daemon that leaks routes between peered networks, and the commands that talk to it.
 
-fn main() {}
+mod api;
+mod cli;
+mod commands;
+mod documents;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use cli::{Cli, Command, NetworkCommand, Output, VersionArgs};
+use commands::Error;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Apply(args) => client(commands::apply::run(args))?,
+        Command::Get(args) => client(commands::get::run(args))?,
+        Command::Routes(args) => client(commands::routes::run(args))?,
+        Command::Explain(args) => client(commands::explain::run(args))?,
+        Command::Network(args) => {
+            let NetworkCommand::Peering { command } = args.command;
+            client(commands::peering::run(command))?;
+        }
+        Command::Version(args) => version(&args)?,
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "peerage", &mut std::io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command that only asks a daemon.
+fn client(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+fn version(args: &VersionArgs) -> Result<(), Error> {
+    let version = api::schema::Version { version: env!("CARGO_PKG_VERSION").to_owned() };
+    print!(
+        "{}",
+        match args.output {
+            Some(Output::Json) => output::json(&version)?,
+            Some(Output::Yaml) => output::yaml(&version)?,
+            Some(Output::Wide) | None => format!("peerage {}\n", version.version),
+        }
+    );
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! The documents of the API. Their JSON is a contract: fields may be added, none renamed or taken away; a snapshot test
+//! in this module pins them.
+//!
+//! Plain data: nothing here computes.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// A network as the daemon sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Network {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    /// `Pending` or `Available`.
+    pub(crate) state: String,
+    /// The VRF on this speaker that holds its table.
+    pub(crate) vrf: Option<String>,
+    /// One entry for each of `spec.peerings`, in its order; empty for a metal network.
+    pub(crate) peerings: Vec<PeeringEntry>,
+    /// The bound peers that name this network.
+    pub(crate) incoming_peerings: Vec<Claim>,
+}
+
+/// The status of one `spec.peerings` entry of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PeeringEntry {
+    pub(crate) name: String,
+    /// `Pending` or `Bound`.
+    pub(crate) phase: String,
+    /// `Pending`, `Ready` or `Error`.
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) message: Option<String>,
+    /// RFC 3339, UTC, whole seconds; when `phase` last changed.
+    pub(crate) last_phase_transition_time: String,
+    /// The prefixes that this side exposes.
+    pub(crate) prefixes: Vec<IpNet>,
+}
+
+/// A bound peer of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// A peering: a `Peering` object, or one entry of a network's `spec.peerings`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Peering {
+    /// The object's name; of an entry, `<namespace>/<network>/<entry>`.
+    pub(crate) name: String,
+    pub(crate) network1: String,
+    /// `None` with an external neighbour.
+    pub(crate) network2: Option<String>,
+    /// `local` or `external`.
+    pub(crate) peering_type: String,
+    /// `Pending` or `Bound`.
+    pub(crate) phase: String,
+    /// `Pending`, `Ready` or `Error`.
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) message: Option<String>,
+    /// RFC 3339, UTC, whole seconds; when `phase` last changed.
+    pub(crate) last_phase_transition_time: String,
+    /// What passes on this speaker, one row for each direction that is in force.
+    pub(crate) leaks: Vec<Leak>,
+}
+
+/// One direction of a peering, as this speaker carries it out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Leak {
+    /// The exporter's VRF.
+    pub(crate) from: String,
+    /// The importer's VRF.
+    pub(crate) to: String,
+    /// Routes of the exporter that are in the importer's table.
+    pub(crate) routes: u64,
+    /// Native routes of the exporter that were refused, counted by reason.
+    pub(crate) refused: BTreeMap<String, u64>,
+}
+
+/// A BGP neighbour and its session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Neighbor {
+    pub(crate) vrf: String,
+    pub(crate) address: IpAddr,
+    pub(crate) description: Option<String>,
+    pub(crate) local_as: u32,
+    /// What the neighbour said, once it did.
+    pub(crate) remote_as: Option<u32>,
+    pub(crate) remote_id: Option<Ipv4Addr>,
+    pub(crate) remote_hostname: Option<String>,
+    /// `fabric` or `external`.
+    pub(crate) class: String,
+    /// A state of RFC 4271 section 8.2.2, such as `Established`.
+    pub(crate) state: String,
+    /// Seconds in `Established`.
+    pub(crate) uptime: Option<u64>,
+    /// Why the last session ended, or what keeps routes from passing.
+    pub(crate) reason: Option<String>,
+    /// Negotiated, in seconds.
+    pub(crate) hold_time: Option<u64>,
+    pub(crate) families: Vec<String>,
+    /// Prefixes that the neighbour sent and that stand.
+    pub(crate) received: u64,
+    /// Of these, how many the import policy let in.
+    pub(crate) accepted: u64,
+    /// Prefixes that stand at the neighbour.
+    pub(crate) advertised: u64,
+}
+
+/// A VRF of the speaker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Vrf {
+    pub(crate) name: String,
+    pub(crate) network: Option<String>,
+    /// `none`, `table N` or `device NAME`.
+    pub(crate) binding: String,
+    pub(crate) interfaces: Vec<String>,
+    /// Prefixes whose selected route the VRF holds itself.
+    pub(crate) native: u64,
+    /// Prefixes whose selected route a peering put there.
+    pub(crate) leaked: u64,
+}
+
+/// A page of a VRF's routes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Routes {
+    pub(crate) vrf: String,
+    pub(crate) routes: Vec<Route>,
+    /// Where the next page begins; `None` after the last one.
+    pub(crate) next: Option<IpNet>,
+}
+
+/// Whether a VRF holds a route itself or a peering put it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The VRF's own.
+    Native,
+    /// Put there by a peering.
+    Leaked,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Leaked => "leaked",
+        })
+    }
+}
+
+/// A route of a VRF.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Route {
+    pub(crate) prefix: IpNet,
+    pub(crate) kind: Kind,
+    /// Whether the decision process selected it.
+    pub(crate) selected: bool,
+    /// The VRF that a leaked route is native to.
+    pub(crate) from: Option<String>,
+    /// The peering that leaked it.
+    pub(crate) peering: Option<String>,
+    /// Where it was learned: `neighbor ADDRESS`, `connected`, `static`, `api`.
+    pub(crate) source: String,
+    pub(crate) next_hop: Option<String>,
+    /// As text, with sets and confederations as RFC 4271 and 5065 write them.
+    pub(crate) as_path: String,
+    /// `igp`, `egp` or `incomplete`.
+    pub(crate) origin: String,
+    pub(crate) local_pref: Option<u32>,
+    pub(crate) med: Option<u32>,
+    pub(crate) communities: Vec<String>,
+}
+
+/// Why a prefix is in a VRF, or which step keeps it out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Explanation {
+    pub(crate) vrf: String,
+    pub(crate) prefix: IpNet,
+    /// The VRF that was asked about as exporter.
+    pub(crate) from: Option<String>,
+    /// `native`, `leaked` or `absent`.
+    pub(crate) verdict: String,
+    /// The reason that keeps it out (SEMANTICS section 10), if one does.
+    pub(crate) reason: Option<String>,
+    /// What was looked at, in order; the first that did not pass decided.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One step of an explanation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Step {
+    pub(crate) passed: bool,
+    pub(crate) what: String,
+}
+
+/// Documents for the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Apply {
+    pub(crate) files: Vec<File>,
+}
+
+/// A named text with any number of YAML or JSON documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    /// Where it is from, for messages.
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// What an `apply` did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Applied {
+    /// Each document that was given, and what became of it.
+    pub(crate) documents: Vec<AppliedDocument>,
+    /// What the speaker changed; empty when everything stood already.
+    pub(crate) changes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A document of an `apply`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AppliedDocument {
+    /// `Kind namespace/name`.
+    pub(crate) document: String,
+    /// `created`, `configured`, `unchanged` or `deleted`.
+    pub(crate) result: String,
+}
+
+/// What runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) version: String,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// `NotFound`, `Invalid`, `Forbidden`, `TooLarge`, `Timeout` or `Internal`.
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    /// Each fault of the documents, when the reason is `Invalid`.
+    #[serde(default)]
+    pub(crate) errors: Vec<Fault>,
+}
+
+/// One fault of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    /// The field, as in `spec.peerings[0].name`.
+    pub(crate) path: String,
+    /// `Required`, `Invalid`, `Duplicate`, `Forbidden` or `NotSupported`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) file: String,
+    /// The document in the file, from 0.
+    pub(crate) document: usize,
+    /// The line in the file, from 1.
+    pub(crate) line: Option<usize>,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": document {}: {}: {}: {}", self.document, self.path, self.kind, self.message)
+    }
+}

@@ -1,0 +1,220 @@
+//! The command tree: what an operator may type, and nothing of what it does.
+//!
+//! Owns every flag, its help text and its default. Given the arguments, it yields a [`Cli`]; it never opens a file or a
+//! socket.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+/// The socket that the daemon serves its API on, and where the other commands look for it.
+pub(crate) const DEFAULT_SOCKET: &str = "/run/peerage/peerage.sock";
+
+/// BGP with a table per VRF, and routes leaked between the networks that agreed to peer.
+#[derive(Debug, Parser)]
+#[command(name = "peerage", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Give manifests to the running daemon
+    Apply(ApplyArgs),
+    /// List what the running daemon knows
+    Get(GetArgs),
+    /// List the routes of a VRF
+    Routes(RoutesArgs),
+    /// Say why a prefix is in a VRF, or which step keeps it out
+    Explain(ExplainArgs),
+    /// Work with networks and their peerings
+    Network(NetworkArgs),
+    /// Print the version
+    Version(VersionArgs),
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a client command reaches the daemon.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// The daemon's API socket
+    #[arg(long, value_name = "PATH", env = "PEERAGE_SOCKET", default_value = DEFAULT_SOCKET)]
+    pub(crate) socket: PathBuf,
+}
+
+/// The form of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// One JSON document
+    Json,
+    /// One YAML document
+    Yaml,
+    /// A table with more columns
+    Wide,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Files or directories; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The form of the answer
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+/// What `get` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resource {
+    /// Networks, with their state
+    #[value(alias = "network")]
+    Networks,
+    /// Peerings, with phase, state and reason
+    #[value(alias = "peering")]
+    Peerings,
+    /// BGP neighbours, with their sessions
+    #[value(alias = "neighbor")]
+    Neighbors,
+    /// VRFs, with their tables
+    #[value(alias = "vrf")]
+    Vrfs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// What to list
+    #[arg(value_enum)]
+    pub(crate) resource: Resource,
+    /// The form of the listing; a plain table if not given
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoutesArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The VRF
+    #[arg(long, value_name = "VRF")]
+    pub(crate) vrf: String,
+    /// Only this prefix, with all its paths
+    pub(crate) prefix: Option<IpNet>,
+    /// Only leaked routes
+    #[arg(long)]
+    pub(crate) leaked: bool,
+    /// The form of the listing; a plain table if not given
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The VRF in which the prefix is, or is missed
+    #[arg(long, value_name = "VRF")]
+    pub(crate) vrf: String,
+    /// The prefix
+    pub(crate) prefix: IpNet,
+    /// The VRF that it should have come from
+    #[arg(long, value_name = "VRF")]
+    pub(crate) from: Option<String>,
+    /// The form of the answer
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NetworkArgs {
+    #[command(subcommand)]
+    pub(crate) command: NetworkCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkCommand {
+    /// Create, list, describe and delete peerings between networks
+    Peering {
+        #[command(subcommand)]
+        command: PeeringCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeeringCommand {
+    /// Peer two networks, or a network with an external neighbour
+    Create(Box<PeeringCreateArgs>),
+    /// List the peerings
+    List {
+        #[command(flatten)]
+        connection: Connection,
+        /// The form of the listing; a plain table if not given
+        #[arg(short, long, value_enum)]
+        output: Option<Output>,
+    },
+    /// Show one peering
+    Describe {
+        #[command(flatten)]
+        connection: Connection,
+        /// The peering's name
+        name: String,
+        /// The form of the answer; YAML if not given
+        #[arg(short, long, value_enum)]
+        output: Option<Output>,
+    },
+    /// Delete a peering; its routes are withdrawn at once
+    Delete {
+        #[command(flatten)]
+        connection: Connection,
+        /// The peering's name
+        name: String,
+        /// Deleting what does not exist is no error
+        #[arg(long)]
+        ignore_not_found: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeeringCreateArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The peering's name; made of the networks' if not given
+    pub(crate) name: Option<String>,
+    /// The network whose side this is
+    #[arg(long = "network1", value_name = "ID")]
+    pub(crate) network1: String,
+    /// The network to peer with; left out for an external neighbour
+    #[arg(long = "network2", value_name = "ID", required_unless_present = "remote_as")]
+    pub(crate) network2: Option<String>,
+    /// External neighbour: our AS number
+    #[arg(long = "localAs", value_name = "ASN")]
+    pub(crate) local_as: Option<u32>,
+    /// External neighbour: our address and its length
+    #[arg(long = "localCidr", value_name = "CIDR")]
+    pub(crate) local_cidr: Option<String>,
+    /// External neighbour: the port that the neighbour is on, as `<interface>@<switch>`
+    #[arg(long = "localPort", value_name = "PORT")]
+    pub(crate) local_port: Option<String>,
+    /// External neighbour: its AS number
+    #[arg(long = "remoteAs", value_name = "ASN")]
+    pub(crate) remote_as: Option<u32>,
+    /// External neighbour: its address and length
+    #[arg(long = "remoteCidr", value_name = "CIDR")]
+    pub(crate) remote_cidr: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VersionArgs {
+    /// The form of the answer
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
