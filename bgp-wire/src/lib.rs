@@ -1,1 +1,47 @@
-//! BGP messages to and from bytes: borrowed views, exact encoding, RFC 7606 errors. No I/O.
+//! BGP messages to and from bytes: borrowed views, exact encoding, RFC 7606 errors.
+//!
+//! Owns the layout of messages. Is given whole messages (see [`frame::peek`] for finding them in a stream) and the [`DecodeCtx`] that
+//! the session negotiated; gives views on them, and messages as octets. Never does I/O, reads no clock, keeps no state between messages.
+//!
+//! ```
+//! use bgp_wire::{DecodeCtx, Message, frame};
+//!
+//! let received = frame::KEEPALIVE_MESSAGE;
+//! let length = frame::peek(&received, frame::MAX_LEN)?.unwrap_or(0);
+//! let message = Message::parse(&received[..length], &DecodeCtx::default())?;
+//! assert!(matches!(message, Message::Keepalive));
+//! # Ok::<(), bgp_wire::Malformed>(())
+//! ```
+
+mod as_path;
+pub mod attributes;
+mod builder;
+mod capability;
+mod community;
+mod encode;
+mod error;
+mod family;
+pub mod frame;
+mod message;
+mod nlri;
+pub mod notification;
+mod open;
+mod refresh;
+mod update;
+
+pub use as_path::{AS_TRANS, AsPath, AsPathBuf, Asns, Segment, SegmentKind, Segments};
+pub use attributes::{Aggregator, Attributes, AttributesIter, Origin, RawAttribute};
+pub use builder::{AttributeBlock, AttributesBuilder};
+pub use capability::{
+    AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily, Role,
+};
+pub use community::{Community, ExtendedCommunity, LargeCommunity, List, Listed};
+pub use encode::{EncodeError, UpdateEncoder};
+pub use error::{Action, ErrorCode, Fault, Malformed};
+pub use family::{AfiSafi, Family, FamilySet, Ipv4Unicast, Ipv6Unicast};
+pub use message::{DecodeCtx, EncodeCtx, Message, PeerKind};
+pub use nlri::Nlri;
+pub use notification::Notification;
+pub use open::{Capabilities, Open, OpenBuf};
+pub use refresh::{RefreshSubtype, RouteRefresh};
+pub use update::{MpReach, MpUnreach, NextHop, Update, UpdateIndex};

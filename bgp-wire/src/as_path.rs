@@ -1,0 +1,471 @@
+//! AS_PATH (RFC 4271 section 4.3, RFC 5065, RFC 6793): the ASes a route came through, as a view on the octets and as an owned value.
+
+use crate::ErrorCode;
+use core::fmt;
+
+/// Stands in for a 4-octet AS number towards a speaker that has only two octets for it (RFC 6793).
+pub const AS_TRANS: u16 = 23456;
+
+/// What a path segment is. The numbers are those on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum SegmentKind {
+    /// AS_SET: unordered, from aggregation.
+    Set = 1,
+    /// AS_SEQUENCE: ordered, the nearest AS first.
+    Sequence = 2,
+    /// AS_CONFED_SEQUENCE: ordered, within the confederation.
+    ConfedSequence = 3,
+    /// AS_CONFED_SET: unordered, within the confederation.
+    ConfedSet = 4,
+}
+
+impl SegmentKind {
+    /// The kind with this number on the wire.
+    pub const fn from_octet(octet: u8) -> Option<Self> {
+        match octet {
+            1 => Some(Self::Set),
+            2 => Some(Self::Sequence),
+            3 => Some(Self::ConfedSequence),
+            4 => Some(Self::ConfedSet),
+            _ => None,
+        }
+    }
+
+    const fn is_confederation(self) -> bool {
+        matches!(self, Self::ConfedSequence | Self::ConfedSet)
+    }
+}
+
+/// A view on an AS_PATH. Where the peer has 2-octet AS numbers, AS4_PATH has been merged into it (RFC 6793 section 4.2.3).
+#[derive(Clone, Copy, Default)]
+pub struct AsPath<'a> {
+    path: &'a [u8],
+    wide: bool,
+    /// AS4_PATH, where it counts.
+    tail: &'a [u8],
+    /// How much of `path` stands before `tail`, by the count of RFC 4271 section 9.1.2.2; all of it if `tail` is empty.
+    lead: u32,
+}
+
+impl<'a> AsPath<'a> {
+    pub(crate) fn wide(path: &'a [u8]) -> Self {
+        Self {
+            path,
+            wide: true,
+            tail: &[],
+            lead: u32::MAX,
+        }
+    }
+
+    pub(crate) fn narrow(path: &'a [u8], as4_path: &'a [u8]) -> Self {
+        let narrow = Self {
+            path,
+            wide: false,
+            tail: &[],
+            lead: u32::MAX,
+        };
+        let (all, tail) = (narrow.path_length(), Self::wide(as4_path).path_length());
+        if as4_path.is_empty() || all < tail {
+            narrow
+        } else {
+            Self {
+                tail: as4_path,
+                lead: all - tail,
+                ..narrow
+            }
+        }
+    }
+
+    /// The segments from the nearest AS on.
+    pub fn segments(&self) -> Segments<'a> {
+        Segments {
+            rest: self.path,
+            wide: self.wide,
+            tail: self.tail,
+            lead: self.lead,
+            in_tail: false,
+        }
+    }
+
+    /// Every AS number of every segment, in order.
+    pub fn asns(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.segments().flat_map(|segment| segment.asns)
+    }
+
+    /// The length that path selection compares: a set counts one, confederation segments nothing (RFC 4271 section 9.1.2.2,
+    /// RFC 5065 section 5.3).
+    pub fn path_length(&self) -> u32 {
+        self.segments()
+            .map(|segment| match segment.kind {
+                SegmentKind::Sequence => segment.asns.len() as u32,
+                SegmentKind::Set => 1,
+                SegmentKind::ConfedSequence | SegmentKind::ConfedSet => 0,
+            })
+            .sum()
+    }
+
+    /// The AS the route was received from: the first of a leading sequence.
+    pub fn first_as(&self) -> Option<u32> {
+        let segment = self
+            .segments()
+            .find(|segment| !segment.kind.is_confederation())?;
+        if segment.kind == SegmentKind::Sequence {
+            segment.asns.clone().next()
+        } else {
+            None
+        }
+    }
+
+    /// The AS that originated the route: the last one, if the path ends in a sequence.
+    pub fn origin_as(&self) -> Option<u32> {
+        let segment = self
+            .segments()
+            .filter(|segment| !segment.kind.is_confederation())
+            .last()?;
+        if segment.kind == SegmentKind::Sequence {
+            segment.asns.last()
+        } else {
+            None
+        }
+    }
+
+    /// Whether the AS number is anywhere in the path.
+    pub fn contains(&self, asn: u32) -> bool {
+        self.asns().any(|other| other == asn)
+    }
+
+    /// Whether the path has no segment, as for a route of the peer's own AS.
+    pub fn is_empty(&self) -> bool {
+        self.path.is_empty() && self.tail.is_empty()
+    }
+
+    /// Appends the segments with 4-octet AS numbers.
+    pub(crate) fn write_wide(&self, out: &mut Vec<u8>) {
+        if self.wide {
+            out.extend_from_slice(self.path);
+            return;
+        }
+        for segment in self.segments() {
+            write_segment(segment.kind, segment.asns, out, |asn, out| {
+                out.extend_from_slice(&asn.to_be_bytes())
+            });
+        }
+    }
+
+    /// Appends the segments with 2-octet AS numbers; true if one did not fit and AS4_PATH is needed.
+    pub(crate) fn write_narrow(&self, out: &mut Vec<u8>) -> bool {
+        let mut trans = false;
+        for segment in self.segments() {
+            write_segment(segment.kind, segment.asns, out, |asn, out| {
+                let narrow = u16::try_from(asn).unwrap_or_else(|_| {
+                    trans = true;
+                    AS_TRANS
+                });
+                out.extend_from_slice(&narrow.to_be_bytes());
+            });
+        }
+        trans
+    }
+
+    /// Appends what goes into AS4_PATH: the path without confederation segments (RFC 6793 section 4.2.2).
+    pub(crate) fn write_as4_path(&self, out: &mut Vec<u8>) {
+        for segment in self
+            .segments()
+            .filter(|segment| !segment.kind.is_confederation())
+        {
+            write_segment(segment.kind, segment.asns, out, |asn, out| {
+                out.extend_from_slice(&asn.to_be_bytes())
+            });
+        }
+    }
+}
+
+/// A segment's count is one octet, so that a longer run of ASes is written as several segments.
+fn write_segment(
+    kind: SegmentKind,
+    mut asns: Asns<'_>,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(u32, &mut Vec<u8>),
+) {
+    while asns.len() > 0 {
+        let count = asns.len().min(255);
+        out.extend_from_slice(&[kind as u8, count as u8]);
+        asns.by_ref().take(count).for_each(|asn| write(asn, out));
+    }
+}
+
+/// The AS numbers as text: `64500 64501 {64502,64503} (64504)`.
+impl fmt::Display for AsPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, segment) in self.segments().enumerate() {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            let (open, between, close) = match segment.kind {
+                SegmentKind::Sequence => ("", " ", ""),
+                SegmentKind::Set => ("{", ",", "}"),
+                SegmentKind::ConfedSequence => ("(", " ", ")"),
+                SegmentKind::ConfedSet => ("[", ",", "]"),
+            };
+            f.write_str(open)?;
+            for (at, asn) in segment.asns.enumerate() {
+                write!(f, "{}{asn}", if at > 0 { between } else { "" })?;
+            }
+            f.write_str(close)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AsPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// Two paths are equal if they have the same segments, whatever the width of the numbers on the wire.
+impl PartialEq for AsPath<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.segments().eq(other.segments())
+    }
+}
+
+impl Eq for AsPath<'_> {}
+
+/// One segment of a path.
+#[derive(Clone, Debug)]
+pub struct Segment<'a> {
+    /// Sequence or set.
+    pub kind: SegmentKind,
+    /// Its AS numbers.
+    pub asns: Asns<'a>,
+}
+
+impl PartialEq for Segment<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.asns.clone().eq(other.asns.clone())
+    }
+}
+
+/// The AS numbers of one segment, in order.
+#[derive(Clone, Debug)]
+pub struct Asns<'a> {
+    narrow: &'a [u8],
+    wide: &'a [u8],
+}
+
+impl Iterator for Asns<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if let Some((asn, rest)) = self.narrow.split_first_chunk() {
+            self.narrow = rest;
+            return Some(u16::from_be_bytes(*asn).into());
+        }
+        let (asn, rest) = self.wide.split_first_chunk()?;
+        self.wide = rest;
+        Some(u32::from_be_bytes(*asn))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.narrow.len() / 2 + self.wide.len() / 4;
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Asns<'_> {}
+
+/// The segments of a path, in order.
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    rest: &'a [u8],
+    wide: bool,
+    tail: &'a [u8],
+    lead: u32,
+    /// Within AS4_PATH, where confederation segments do not belong and are skipped (RFC 6793 section 6).
+    in_tail: bool,
+}
+
+impl<'a> Segments<'a> {
+    /// Leaves the part before AS4_PATH and goes on within AS4_PATH.
+    fn enter_tail(&mut self) {
+        self.rest = core::mem::take(&mut self.tail);
+        self.wide = true;
+        self.in_tail = true;
+    }
+
+    fn split(&mut self) -> Option<Segment<'a>> {
+        loop {
+            let segment = split_segment(&mut self.rest, self.wide)?;
+            if !(self.in_tail && segment.kind.is_confederation()) {
+                return Some(segment);
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Segment<'a>> {
+        if self.tail.is_empty() {
+            return self.split();
+        }
+        let segment = match self.split() {
+            Some(segment) if segment.kind.is_confederation() => return Some(segment),
+            Some(segment) if self.lead > 0 => segment,
+            _ => {
+                self.enter_tail();
+                return self.split();
+            }
+        };
+        if segment.kind == SegmentKind::Set {
+            self.lead -= 1;
+            return Some(segment);
+        }
+        let count = segment.asns.len() as u32;
+        if count < self.lead {
+            self.lead -= count;
+            return Some(segment);
+        }
+        let narrow = &segment.asns.narrow[..2 * self.lead as usize];
+        self.enter_tail();
+        // One sequence that was cut in two only because its far end comes from AS4_PATH is shown as one.
+        let ahead = self.clone();
+        let wide = match self.split() {
+            Some(next) if next.kind == SegmentKind::Sequence => next.asns.wide,
+            _ => {
+                *self = ahead;
+                &[]
+            }
+        };
+        Some(Segment {
+            kind: SegmentKind::Sequence,
+            asns: Asns { narrow, wide },
+        })
+    }
+}
+
+fn split_segment<'a>(rest: &mut &'a [u8], wide: bool) -> Option<Segment<'a>> {
+    let (&[kind, count], body) = rest.split_first_chunk()?;
+    let (asns, after) = body.split_at_checked(usize::from(count) * if wide { 4 } else { 2 })?;
+    *rest = after;
+    let asns = if wide {
+        Asns {
+            narrow: &[],
+            wide: asns,
+        }
+    } else {
+        Asns {
+            narrow: asns,
+            wide: &[],
+        }
+    };
+    Some(Segment {
+        kind: SegmentKind::from_octet(kind)?,
+        asns,
+    })
+}
+
+/// Checks a path's value: segments known, not empty, not cut short (RFC 7606 section 7.2), free of AS 0 (RFC 7607).
+#[inline]
+pub(crate) fn check(value: &[u8], wide: bool, confederation: bool) -> Result<(), ErrorCode> {
+    let mut rest = value;
+    while !rest.is_empty() {
+        let segment = split_segment(&mut rest, wide).ok_or(ErrorCode::MalformedAsPath)?;
+        if segment.asns.len() == 0 {
+            return Err(ErrorCode::MalformedAsPath);
+        }
+        if segment.kind.is_confederation() && !confederation {
+            return Err(ErrorCode::ConfederationSegment);
+        }
+        if segment.asns.into_iter().any(|asn| asn == 0) {
+            return Err(ErrorCode::AsZero);
+        }
+    }
+    Ok(())
+}
+
+/// An owned AS path that can be built and changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct AsPathBuf {
+    segments: Vec<(SegmentKind, Vec<u32>)>,
+}
+
+impl AsPathBuf {
+    /// The empty path, that of a route of one's own.
+    pub const fn new() -> Self {
+        Self {
+            segments: Vec::new(),
+        }
+    }
+
+    /// A path of one sequence, the nearest AS first.
+    pub fn sequence(asns: impl IntoIterator<Item = u32>) -> Self {
+        let mut path = Self::new();
+        path.push(SegmentKind::Sequence, asns);
+        path
+    }
+
+    /// Adds a segment at the far end. An empty one, which must not be sent, is left out.
+    pub fn push(&mut self, kind: SegmentKind, asns: impl IntoIterator<Item = u32>) {
+        let asns: Vec<u32> = asns.into_iter().collect();
+        if !asns.is_empty() {
+            self.segments.push((kind, asns));
+        }
+    }
+
+    /// Puts an AS number in front `count` times (RFC 4271 section 5.1.2).
+    pub fn prepend(&mut self, asn: u32, count: usize) {
+        if count == 0 {
+            return;
+        }
+        match self.segments.first_mut() {
+            Some((SegmentKind::Sequence, asns)) => {
+                drop(asns.splice(..0, core::iter::repeat_n(asn, count)))
+            }
+            _ => self
+                .segments
+                .insert(0, (SegmentKind::Sequence, vec![asn; count])),
+        }
+    }
+
+    /// The segments, the nearest first.
+    pub fn segments(&self) -> impl Iterator<Item = (SegmentKind, &[u32])> {
+        self.segments
+            .iter()
+            .map(|(kind, asns)| (*kind, asns.as_slice()))
+    }
+
+    /// Appends the segments with 4-octet AS numbers, as AS_PATH's value has them in a canonical block.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        for (kind, asns) in &self.segments {
+            for asns in asns.chunks(255) {
+                out.extend_from_slice(&[*kind as u8, asns.len() as u8]);
+                asns.iter()
+                    .for_each(|asn| out.extend_from_slice(&asn.to_be_bytes()));
+            }
+        }
+    }
+}
+
+impl From<AsPath<'_>> for AsPathBuf {
+    fn from(path: AsPath<'_>) -> Self {
+        Self {
+            segments: path
+                .segments()
+                .map(|segment| (segment.kind, segment.asns.collect()))
+                .collect(),
+        }
+    }
+}
+
+/// As [`AsPath`] is shown.
+impl fmt::Display for AsPathBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut value = Vec::new();
+        self.write(&mut value);
+        AsPath::wide(&value).fmt(f)
+    }
+}

@@ -1,0 +1,649 @@
+//! Path attributes (RFC 4271 section 5): their headers, the rule RFC 7606 section 7 sets for each, and a typed view on a block of them.
+//!
+//! A view never decodes more than it is asked for, and holds nothing but the block and where in it each known attribute stands.
+
+use crate::as_path::{self, AsPath};
+use crate::community::{Community, ExtendedCommunity, LargeCommunity, List};
+use crate::{Action, DecodeCtx, ErrorCode, PeerKind};
+use core::fmt;
+use std::net::Ipv4Addr;
+
+/// Type codes of the attributes this crate knows.
+pub mod code {
+    /// ORIGIN (RFC 4271).
+    pub const ORIGIN: u8 = 1;
+    /// AS_PATH (RFC 4271).
+    pub const AS_PATH: u8 = 2;
+    /// NEXT_HOP (RFC 4271).
+    pub const NEXT_HOP: u8 = 3;
+    /// MULTI_EXIT_DISC (RFC 4271).
+    pub const MED: u8 = 4;
+    /// LOCAL_PREF (RFC 4271).
+    pub const LOCAL_PREF: u8 = 5;
+    /// ATOMIC_AGGREGATE (RFC 4271).
+    pub const ATOMIC_AGGREGATE: u8 = 6;
+    /// AGGREGATOR (RFC 4271).
+    pub const AGGREGATOR: u8 = 7;
+    /// COMMUNITIES (RFC 1997).
+    pub const COMMUNITIES: u8 = 8;
+    /// ORIGINATOR_ID (RFC 4456).
+    pub const ORIGINATOR_ID: u8 = 9;
+    /// CLUSTER_LIST (RFC 4456).
+    pub const CLUSTER_LIST: u8 = 10;
+    /// MP_REACH_NLRI (RFC 4760).
+    pub const MP_REACH_NLRI: u8 = 14;
+    /// MP_UNREACH_NLRI (RFC 4760).
+    pub const MP_UNREACH_NLRI: u8 = 15;
+    /// EXTENDED COMMUNITIES (RFC 4360).
+    pub const EXTENDED_COMMUNITIES: u8 = 16;
+    /// AS4_PATH (RFC 6793).
+    pub const AS4_PATH: u8 = 17;
+    /// AS4_AGGREGATOR (RFC 6793).
+    pub const AS4_AGGREGATOR: u8 = 18;
+    /// LARGE_COMMUNITY (RFC 8092).
+    pub const LARGE_COMMUNITIES: u8 = 32;
+    /// OTC, Only to Customer (RFC 9234).
+    pub const ONLY_TO_CUSTOMER: u8 = 35;
+}
+
+/// Bits of the octet before an attribute's type (RFC 4271 section 4.3).
+pub mod flag {
+    /// Not well-known.
+    pub const OPTIONAL: u8 = 0x80;
+    /// To be passed on.
+    pub const TRANSITIVE: u8 = 0x40;
+    /// Some speaker on the way did not know the attribute.
+    pub const PARTIAL: u8 = 0x20;
+    /// The length field has two octets.
+    pub const EXTENDED_LENGTH: u8 = 0x10;
+}
+
+/// ORIGIN: how the route came to be known. Lower is preferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Origin {
+    /// Interior to the originating AS.
+    Igp = 0,
+    /// Learned by EGP.
+    Egp = 1,
+    /// Learned by other means.
+    Incomplete = 2,
+}
+
+/// `igp`, `egp`, `incomplete`.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Igp => "igp",
+            Self::Egp => "egp",
+            Self::Incomplete => "incomplete",
+        })
+    }
+}
+
+/// AGGREGATOR: who formed an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Aggregator {
+    /// The aggregating AS.
+    pub asn: u32,
+    /// The aggregating speaker's identifier.
+    pub identifier: Ipv4Addr,
+}
+
+/// `64500 192.0.2.1`.
+impl fmt::Display for Aggregator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.asn, self.identifier)
+    }
+}
+
+/// One attribute as it stands in the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawAttribute<'a> {
+    /// The flags, by [`flag`].
+    pub flags: u8,
+    /// The type, by [`code`].
+    pub code: u8,
+    /// The value, without header.
+    pub value: &'a [u8],
+}
+
+impl<'a> RawAttribute<'a> {
+    /// The attribute at the start of `rest` and how many octets it takes. `None` where header or value run past the end.
+    #[inline]
+    pub(crate) fn read(rest: &'a [u8]) -> Option<(Self, usize)> {
+        let &[flags, code, length, ..] = rest else {
+            return None;
+        };
+        let (start, length) = if flags & flag::EXTENDED_LENGTH == 0 {
+            (3, usize::from(length))
+        } else {
+            (4, usize::from(u16::from_be_bytes([length, *rest.get(3)?])))
+        };
+        let value = rest.get(start..start + length)?;
+        Some((Self { flags, code, value }, start + length))
+    }
+
+    /// Whether the attribute is optional and to be passed on though this crate does not know it.
+    pub const fn is_transitive(&self) -> bool {
+        self.flags & flag::TRANSITIVE != 0
+    }
+
+    /// Appends the attribute with the shorter length field that holds its length. A value of more than 65535 octets, which no message
+    /// can carry, is cut.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let value = &self.value[..self.value.len().min(usize::from(u16::MAX))];
+        let [high, low] = (value.len() as u16).to_be_bytes();
+        let flags = self.flags & !flag::EXTENDED_LENGTH;
+        if high == 0 {
+            out.extend_from_slice(&[flags, self.code, low]);
+        } else {
+            out.extend_from_slice(&[flags | flag::EXTENDED_LENGTH, self.code, high, low]);
+        }
+        out.extend_from_slice(value);
+    }
+}
+
+const SLOTS: usize = 17;
+const NO_SLOT: u8 = u8::MAX;
+const ABSENT: u16 = u16::MAX;
+
+/// The slot of each type code in [`Table`].
+const SLOT: [u8; 256] = {
+    let known = [
+        code::ORIGIN,
+        code::AS_PATH,
+        code::NEXT_HOP,
+        code::MED,
+        code::LOCAL_PREF,
+        code::ATOMIC_AGGREGATE,
+        code::AGGREGATOR,
+        code::COMMUNITIES,
+        code::ORIGINATOR_ID,
+        code::CLUSTER_LIST,
+        code::MP_REACH_NLRI,
+        code::MP_UNREACH_NLRI,
+        code::EXTENDED_COMMUNITIES,
+        code::AS4_PATH,
+        code::AS4_AGGREGATOR,
+        code::LARGE_COMMUNITIES,
+        code::ONLY_TO_CUSTOMER,
+    ];
+    assert!(known.len() == SLOTS);
+    let mut slots = [NO_SLOT; 256];
+    let mut at = 0;
+    while at < SLOTS {
+        slots[known[at] as usize] = at as u8;
+        at += 1;
+    }
+    slots
+};
+
+/// Whether the type is one this crate knows.
+#[inline]
+pub(crate) const fn is_known(code: u8) -> bool {
+    SLOT[code as usize] != NO_SLOT
+}
+
+/// Whether attributes of this type are part of a canonical block.
+const fn is_canonical(code: u8) -> bool {
+    !matches!(
+        code,
+        code::NEXT_HOP
+            | code::MP_REACH_NLRI
+            | code::MP_UNREACH_NLRI
+            | code::AS4_PATH
+            | code::AS4_AGGREGATOR
+    )
+}
+
+/// The Optional and Transitive bits a known type must have.
+#[inline]
+pub(crate) const fn expected_flags(code: u8) -> u8 {
+    match code {
+        code::ORIGIN
+        | code::AS_PATH
+        | code::NEXT_HOP
+        | code::LOCAL_PREF
+        | code::ATOMIC_AGGREGATE => flag::TRANSITIVE,
+        code::MED
+        | code::ORIGINATOR_ID
+        | code::CLUSTER_LIST
+        | code::MP_REACH_NLRI
+        | code::MP_UNREACH_NLRI => flag::OPTIONAL,
+        _ => flag::OPTIONAL | flag::TRANSITIVE,
+    }
+}
+
+/// Where in a block each known attribute stands: the offset of its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Table([u16; SLOTS]);
+
+impl Table {
+    pub(crate) const EMPTY: Self = Self([ABSENT; SLOTS]);
+
+    #[inline]
+    pub(crate) fn set(&mut self, code: u8, offset: usize) {
+        if let Some(slot) = self.0.get_mut(usize::from(SLOT[usize::from(code)])) {
+            *slot = offset as u16;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn offset(&self, code: u8) -> Option<usize> {
+        self.0
+            .get(usize::from(SLOT[usize::from(code)]))
+            .filter(|slot| **slot != ABSENT)
+            .map(|slot| usize::from(*slot))
+    }
+}
+
+/// The types met so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen([u64; 4]);
+
+impl Seen {
+    pub(crate) fn contains(&self, code: u8) -> bool {
+        self.0[usize::from(code >> 6)] & (1 << (code & 63)) != 0
+    }
+
+    /// Adds a type; false if it was there.
+    #[inline]
+    pub(crate) fn insert(&mut self, code: u8) -> bool {
+        let (word, bit) = (&mut self.0[usize::from(code >> 6)], 1 << (code & 63));
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+}
+
+/// Holds an attribute of a known type, other than the two multiprotocol ones, against its rule: RFC 7606 section 7, RFC 6793 section 6,
+/// RFC 8092 section 6, RFC 9234 section 5. The flags are checked by the caller unless the attribute is unexpected.
+#[inline]
+pub(crate) fn check(
+    attribute: &RawAttribute<'_>,
+    ctx: &DecodeCtx,
+) -> Result<(), (Action, ErrorCode)> {
+    use Action::{AttributeDiscard, TreatAsWithdraw};
+    let value = attribute.value;
+    let external = ctx.peer == PeerKind::External;
+    let unexpected = match attribute.code {
+        code::LOCAL_PREF | code::ORIGINATOR_ID | code::CLUSTER_LIST => external,
+        code::AS4_PATH | code::AS4_AGGREGATOR => ctx.as4,
+        _ => false,
+    };
+    if unexpected {
+        return Err((AttributeDiscard, ErrorCode::UnexpectedAttribute));
+    }
+    if (attribute.flags ^ expected_flags(attribute.code)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0
+    {
+        return Err((TreatAsWithdraw, ErrorCode::AttributeFlags));
+    }
+    let length = |fits: bool, action| {
+        if fits {
+            Ok(())
+        } else {
+            Err((action, ErrorCode::AttributeLength))
+        }
+    };
+    let list_of = |size: usize| {
+        length(
+            !value.is_empty() && value.len().is_multiple_of(size),
+            TreatAsWithdraw,
+        )
+    };
+    match attribute.code {
+        code::ORIGIN => match value {
+            [0..=2] => Ok(()),
+            [_] => Err((TreatAsWithdraw, ErrorCode::InvalidOrigin)),
+            _ => length(false, TreatAsWithdraw),
+        },
+        code::AS_PATH => {
+            as_path::check(value, ctx.as4, !external).map_err(|code| (TreatAsWithdraw, code))
+        }
+        code::NEXT_HOP
+        | code::MED
+        | code::LOCAL_PREF
+        | code::ORIGINATOR_ID
+        | code::ONLY_TO_CUSTOMER => length(value.len() == 4, TreatAsWithdraw),
+        code::ATOMIC_AGGREGATE => length(value.is_empty(), AttributeDiscard),
+        code::AGGREGATOR | code::AS4_AGGREGATOR => {
+            let wide = ctx.as4 || attribute.code == code::AS4_AGGREGATOR;
+            length(value.len() == if wide { 8 } else { 6 }, AttributeDiscard)?;
+            match read_aggregator(value) {
+                Some(aggregator) if aggregator.asn == 0 => {
+                    Err((AttributeDiscard, ErrorCode::AsZero))
+                }
+                _ => Ok(()),
+            }
+        }
+        code::COMMUNITIES | code::CLUSTER_LIST => list_of(4),
+        code::EXTENDED_COMMUNITIES => list_of(8),
+        code::LARGE_COMMUNITIES => list_of(12),
+        code::AS4_PATH => {
+            as_path::check(value, true, true).map_err(|code| (AttributeDiscard, code))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_aggregator(value: &[u8]) -> Option<Aggregator> {
+    match *value {
+        [a, b, c, d, e, f] => Some(Aggregator {
+            asn: u16::from_be_bytes([a, b]).into(),
+            identifier: [c, d, e, f].into(),
+        }),
+        [a, b, c, d, e, f, g, h] => Some(Aggregator {
+            asn: u32::from_be_bytes([a, b, c, d]),
+            identifier: [e, f, g, h].into(),
+        }),
+        _ => None,
+    }
+}
+
+/// A view on the attributes of an UPDATE or of a canonical block. Only what stands is seen: an attribute that was discarded or came a
+/// second time is not there.
+#[derive(Clone, Copy)]
+pub struct Attributes<'a> {
+    block: &'a [u8],
+    table: Table,
+    wide: bool,
+}
+
+impl<'a> Attributes<'a> {
+    pub(crate) fn new(block: &'a [u8], table: Table, wide: bool) -> Self {
+        Self { block, table, wide }
+    }
+
+    /// A view on a canonical block, as [`crate::Update::canonical_attributes`] and [`crate::AttributesBuilder::build`] write it. Of
+    /// other octets, what is not a sound attribute is left out.
+    pub fn canonical(block: &'a [u8]) -> Self {
+        let ctx = DecodeCtx {
+            as4: true,
+            peer: PeerKind::Unknown,
+            ..DecodeCtx::default()
+        };
+        let mut table = Table::EMPTY;
+        let block = &block[..block.len().min(usize::from(u16::MAX))];
+        let mut at = 0;
+        while let Some((attribute, taken)) = RawAttribute::read(&block[at..]) {
+            if table.offset(attribute.code).is_none() && check(&attribute, &ctx).is_ok() {
+                table.set(attribute.code, at);
+            }
+            at += taken;
+        }
+        Self {
+            block,
+            table,
+            wide: true,
+        }
+    }
+
+    /// The attribute of this type, if it stands.
+    pub fn get(&self, code: u8) -> Option<RawAttribute<'a>> {
+        if !is_known(code) {
+            return self.iter().find(|attribute| attribute.code == code);
+        }
+        let offset = self.table.offset(code)?;
+        RawAttribute::read(self.block.get(offset..)?).map(|(attribute, _)| attribute)
+    }
+
+    fn value(&self, code: u8) -> Option<&'a [u8]> {
+        self.get(code).map(|attribute| attribute.value)
+    }
+
+    fn number(&self, code: u8) -> Option<u32> {
+        self.value(code)?
+            .first_chunk()
+            .map(|octets| u32::from_be_bytes(*octets))
+    }
+
+    fn address(&self, code: u8) -> Option<Ipv4Addr> {
+        self.number(code).map(Ipv4Addr::from_bits)
+    }
+
+    /// ORIGIN.
+    pub fn origin(&self) -> Option<Origin> {
+        match self.value(code::ORIGIN)? {
+            [0] => Some(Origin::Igp),
+            [1] => Some(Origin::Egp),
+            [2] => Some(Origin::Incomplete),
+            _ => None,
+        }
+    }
+
+    /// AS_PATH, with AS4_PATH merged in where the peer has 2-octet AS numbers. Empty where it is absent.
+    pub fn as_path(&self) -> AsPath<'a> {
+        let path = self.value(code::AS_PATH).unwrap_or_default();
+        if self.wide {
+            return AsPath::wide(path);
+        }
+        let as4_path = if self.as4_is_stale() {
+            &[]
+        } else {
+            self.value(code::AS4_PATH).unwrap_or_default()
+        };
+        AsPath::narrow(path, as4_path)
+    }
+
+    /// Whether a speaker with 2-octet AS numbers aggregated the route and so left AS4_PATH and AS4_AGGREGATOR behind (RFC 6793 section
+    /// 4.2.3).
+    fn as4_is_stale(&self) -> bool {
+        let narrow = self.value(code::AGGREGATOR).and_then(read_aggregator);
+        narrow.is_some_and(|aggregator| aggregator.asn != as_path::AS_TRANS.into())
+            && self.table.offset(code::AS4_AGGREGATOR).is_some()
+    }
+
+    /// NEXT_HOP, the next hop of the plain NLRI field. Not part of a canonical block.
+    pub fn next_hop(&self) -> Option<Ipv4Addr> {
+        self.address(code::NEXT_HOP)
+    }
+
+    /// MULTI_EXIT_DISC.
+    pub fn med(&self) -> Option<u32> {
+        self.number(code::MED)
+    }
+
+    /// LOCAL_PREF.
+    pub fn local_pref(&self) -> Option<u32> {
+        self.number(code::LOCAL_PREF)
+    }
+
+    /// Whether ATOMIC_AGGREGATE is there.
+    pub fn atomic_aggregate(&self) -> bool {
+        self.table.offset(code::ATOMIC_AGGREGATE).is_some()
+    }
+
+    /// AGGREGATOR, or AS4_AGGREGATOR where that holds the AS number proper.
+    pub fn aggregator(&self) -> Option<Aggregator> {
+        let aggregator = self.value(code::AGGREGATOR).and_then(read_aggregator)?;
+        if self.wide || self.as4_is_stale() {
+            return Some(aggregator);
+        }
+        Some(
+            self.value(code::AS4_AGGREGATOR)
+                .and_then(read_aggregator)
+                .unwrap_or(aggregator),
+        )
+    }
+
+    /// COMMUNITIES.
+    pub fn communities(&self) -> List<'a, Community> {
+        List::new(self.value(code::COMMUNITIES).unwrap_or_default())
+    }
+
+    /// EXTENDED COMMUNITIES.
+    pub fn ext_communities(&self) -> List<'a, ExtendedCommunity> {
+        List::new(self.value(code::EXTENDED_COMMUNITIES).unwrap_or_default())
+    }
+
+    /// LARGE_COMMUNITY.
+    pub fn large_communities(&self) -> List<'a, LargeCommunity> {
+        List::new(self.value(code::LARGE_COMMUNITIES).unwrap_or_default())
+    }
+
+    /// OTC: the AS that marked the route to go to customers only.
+    pub fn only_to_customer(&self) -> Option<u32> {
+        self.number(code::ONLY_TO_CUSTOMER)
+    }
+
+    /// ORIGINATOR_ID: the speaker that brought the route into the AS.
+    pub fn originator_id(&self) -> Option<Ipv4Addr> {
+        self.address(code::ORIGINATOR_ID)
+    }
+
+    /// CLUSTER_LIST: the route reflectors the route passed, the nearest first.
+    pub fn cluster_list(&self) -> List<'a, Ipv4Addr> {
+        List::new(self.value(code::CLUSTER_LIST).unwrap_or_default())
+    }
+
+    /// The attributes this crate does not know, as they came.
+    pub fn unknown(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        self.iter().filter(|attribute| !is_known(attribute.code))
+    }
+
+    /// Every attribute that stands, in the order of the block.
+    pub fn iter(&self) -> AttributesIter<'a> {
+        AttributesIter {
+            block: self.block,
+            table: self.table,
+            at: 0,
+            seen: Seen::default(),
+        }
+    }
+
+    /// The octets of the block, as they came.
+    pub fn octets(&self) -> &'a [u8] {
+        self.block
+    }
+
+    /// Appends the canonical form; see [`crate::AttributesBuilder`] for what that is.
+    pub fn write_canonical(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let mut last = 0;
+        let mut iter = self.iter();
+        while let Some((_, attribute)) = iter.next_entry() {
+            if !is_canonical(attribute.code) {
+                continue;
+            }
+            if attribute.code < last {
+                out.truncate(start);
+                return self.write_sorted(out);
+            }
+            last = attribute.code;
+            self.write_one(attribute, out);
+        }
+    }
+
+    /// As [`Self::write_canonical`], for a block whose attributes are not in the order of their types.
+    fn write_sorted(&self, out: &mut Vec<u8>) {
+        let mut offsets = [ABSENT; 256];
+        let mut iter = self.iter();
+        while let Some((offset, attribute)) = iter.next_entry() {
+            offsets[usize::from(attribute.code)] = offset as u16;
+        }
+        for offset in offsets.into_iter().filter(|offset| *offset != ABSENT) {
+            let attribute = self
+                .block
+                .get(usize::from(offset)..)
+                .and_then(RawAttribute::read);
+            if let Some((attribute, _)) =
+                attribute.filter(|(attribute, _)| is_canonical(attribute.code))
+            {
+                self.write_one(attribute, out);
+            }
+        }
+    }
+
+    fn write_one(&self, attribute: RawAttribute<'a>, out: &mut Vec<u8>) {
+        let partial = attribute.flags & flag::PARTIAL;
+        match attribute.code {
+            code::AS_PATH if !self.wide => {
+                let mut value = Vec::with_capacity(2 * attribute.value.len());
+                self.as_path().write_wide(&mut value);
+                RawAttribute {
+                    flags: flag::TRANSITIVE,
+                    code: code::AS_PATH,
+                    value: &value,
+                }
+                .write(out);
+            }
+            code::AGGREGATOR if !self.wide => {
+                if let Some(aggregator) = self.aggregator() {
+                    let flags = expected_flags(code::AGGREGATOR) | partial;
+                    RawAttribute {
+                        flags,
+                        code: code::AGGREGATOR,
+                        value: &write_aggregator(aggregator),
+                    }
+                    .write(out);
+                }
+            }
+            known if is_known(known) => {
+                let expected = expected_flags(known);
+                let partial = if expected == flag::OPTIONAL | flag::TRANSITIVE {
+                    partial
+                } else {
+                    0
+                };
+                RawAttribute {
+                    flags: expected | partial,
+                    ..attribute
+                }
+                .write(out);
+            }
+            _ if attribute.is_transitive() => {
+                let flags = flag::OPTIONAL | flag::TRANSITIVE | flag::PARTIAL;
+                RawAttribute { flags, ..attribute }.write(out);
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn write_aggregator(aggregator: Aggregator) -> [u8; 8] {
+    let ([a, b, c, d], [e, f, g, h]) =
+        (aggregator.asn.to_be_bytes(), aggregator.identifier.octets());
+    [a, b, c, d, e, f, g, h]
+}
+
+impl fmt::Debug for Attributes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The attributes that stand, in the order of the block.
+#[derive(Clone, Debug)]
+pub struct AttributesIter<'a> {
+    block: &'a [u8],
+    table: Table,
+    /// Where the next attribute starts.
+    at: usize,
+    seen: Seen,
+}
+
+impl<'a> AttributesIter<'a> {
+    fn next_entry(&mut self) -> Option<(usize, RawAttribute<'a>)> {
+        loop {
+            let (attribute, taken) = RawAttribute::read(self.block.get(self.at..)?)?;
+            let at = self.at;
+            self.at += taken;
+            let stands = match self.table.offset(attribute.code) {
+                Some(offset) => offset == at,
+                None => !is_known(attribute.code) && self.seen.insert(attribute.code),
+            };
+            if stands {
+                return Some((at, attribute));
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for AttributesIter<'a> {
+    type Item = RawAttribute<'a>;
+
+    fn next(&mut self) -> Option<RawAttribute<'a>> {
+        self.next_entry().map(|(_, attribute)| attribute)
+    }
+}

@@ -1,0 +1,275 @@
+//! Building and changing attributes in canonical form.
+
+use crate::as_path::{AsPath, AsPathBuf};
+use crate::attributes::{
+    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_known,
+    write_aggregator,
+};
+use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
+use core::fmt;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// Owned attributes in canonical form; see [`AttributesBuilder`].
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttributeBlock(Box<[u8]>);
+
+impl AttributeBlock {
+    /// The typed view.
+    pub fn attributes(&self) -> Attributes<'_> {
+        Attributes::canonical(&self.0)
+    }
+
+    /// The octets, as interned and as given to [`crate::UpdateEncoder::announce`].
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for AttributeBlock {
+    fn from(canonical: Vec<u8>) -> Self {
+        Self(canonical.into())
+    }
+}
+
+impl AsRef<[u8]> for AttributeBlock {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AttributeBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.attributes().fmt(f)
+    }
+}
+
+/// Builds a canonical attribute block, or changes one.
+///
+/// In canonical form two blocks are the same octets exactly if they say the same: attributes ascend by type, lengths take as few octets
+/// as they can, flags are those of the type (the Partial bit of transitive ones is kept), AS numbers have four octets. NEXT_HOP,
+/// MP_REACH_NLRI and MP_UNREACH_NLRI are left out, since they belong to the routes; so are AS4_PATH and AS4_AGGREGATOR, which are merged,
+/// and unknown attributes that are not transitive. An unknown transitive one has its Partial bit set (RFC 4271 section 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributesBuilder {
+    /// Flags and value by type.
+    attributes: BTreeMap<u8, (u8, Vec<u8>)>,
+}
+
+impl AttributesBuilder {
+    /// Attributes of a route of one's own: this ORIGIN and an empty AS_PATH.
+    pub fn new(origin: Origin) -> Self {
+        let mut builder = Self {
+            attributes: BTreeMap::new(),
+        };
+        builder.origin(origin).as_path(&AsPathBuf::new());
+        builder
+    }
+
+    /// The attributes of a canonical block.
+    pub fn from_canonical(block: &[u8]) -> Self {
+        let attributes = Attributes::canonical(block).iter();
+        Self {
+            attributes: attributes
+                .map(|attribute| (attribute.code, (attribute.flags, attribute.value.to_vec())))
+                .collect(),
+        }
+    }
+
+    fn set(&mut self, code: u8, value: Vec<u8>) -> &mut Self {
+        self.attributes.insert(code, (expected_flags(code), value));
+        self
+    }
+
+    fn set_or_remove(&mut self, code: u8, value: Option<Vec<u8>>) -> &mut Self {
+        match value {
+            Some(value) => self.set(code, value),
+            None => self.remove(code),
+        }
+    }
+
+    fn set_list<T: Listed>(&mut self, code: u8, items: impl IntoIterator<Item = T>) -> &mut Self {
+        let mut value = Vec::new();
+        items.into_iter().for_each(|item| item.write(&mut value));
+        self.set_or_remove(code, Some(value).filter(|value| !value.is_empty()))
+    }
+
+    /// Removes the attribute of this type.
+    pub fn remove(&mut self, code: u8) -> &mut Self {
+        self.attributes.remove(&code);
+        self
+    }
+
+    /// Sets ORIGIN.
+    pub fn origin(&mut self, origin: Origin) -> &mut Self {
+        self.set(code::ORIGIN, vec![origin as u8])
+    }
+
+    /// Sets AS_PATH.
+    pub fn as_path(&mut self, path: &AsPathBuf) -> &mut Self {
+        let mut value = Vec::new();
+        path.write(&mut value);
+        self.set(code::AS_PATH, value)
+    }
+
+    /// Puts an AS number in front of AS_PATH `count` times.
+    pub fn prepend(&mut self, asn: u32, count: usize) -> &mut Self {
+        let value = self
+            .attributes
+            .get(&code::AS_PATH)
+            .map_or(&[][..], |(_, value)| value);
+        let mut path = AsPathBuf::from(AsPath::wide(value));
+        path.prepend(asn, count);
+        self.as_path(&path)
+    }
+
+    /// Sets or removes MULTI_EXIT_DISC.
+    pub fn med(&mut self, med: Option<u32>) -> &mut Self {
+        self.set_or_remove(code::MED, med.map(|med| med.to_be_bytes().into()))
+    }
+
+    /// Sets or removes LOCAL_PREF.
+    pub fn local_pref(&mut self, local_pref: Option<u32>) -> &mut Self {
+        self.set_or_remove(
+            code::LOCAL_PREF,
+            local_pref.map(|local_pref| local_pref.to_be_bytes().into()),
+        )
+    }
+
+    /// Sets or removes ATOMIC_AGGREGATE.
+    pub fn atomic_aggregate(&mut self, present: bool) -> &mut Self {
+        self.set_or_remove(code::ATOMIC_AGGREGATE, present.then(Vec::new))
+    }
+
+    /// Sets or removes AGGREGATOR.
+    pub fn aggregator(&mut self, aggregator: Option<Aggregator>) -> &mut Self {
+        self.set_or_remove(
+            code::AGGREGATOR,
+            aggregator.map(|aggregator| write_aggregator(aggregator).into()),
+        )
+    }
+
+    /// Sets COMMUNITIES; none removes it.
+    pub fn communities(&mut self, communities: impl IntoIterator<Item = Community>) -> &mut Self {
+        self.set_list(code::COMMUNITIES, communities)
+    }
+
+    /// Adds a community at the end unless it is there.
+    pub fn add_community(&mut self, community: Community) -> &mut Self {
+        self.add(code::COMMUNITIES, community)
+    }
+
+    /// Removes a community wherever it is.
+    pub fn remove_community(&mut self, community: Community) -> &mut Self {
+        self.discard(code::COMMUNITIES, community)
+    }
+
+    /// Sets EXTENDED COMMUNITIES; none removes it.
+    pub fn ext_communities(
+        &mut self,
+        communities: impl IntoIterator<Item = ExtendedCommunity>,
+    ) -> &mut Self {
+        self.set_list(code::EXTENDED_COMMUNITIES, communities)
+    }
+
+    /// Adds an extended community at the end unless it is there.
+    pub fn add_ext_community(&mut self, community: ExtendedCommunity) -> &mut Self {
+        self.add(code::EXTENDED_COMMUNITIES, community)
+    }
+
+    /// Removes an extended community wherever it is.
+    pub fn remove_ext_community(&mut self, community: ExtendedCommunity) -> &mut Self {
+        self.discard(code::EXTENDED_COMMUNITIES, community)
+    }
+
+    /// Sets LARGE_COMMUNITY; none removes it.
+    pub fn large_communities(
+        &mut self,
+        communities: impl IntoIterator<Item = LargeCommunity>,
+    ) -> &mut Self {
+        self.set_list(code::LARGE_COMMUNITIES, communities)
+    }
+
+    /// Adds a large community at the end unless it is there.
+    pub fn add_large_community(&mut self, community: LargeCommunity) -> &mut Self {
+        self.add(code::LARGE_COMMUNITIES, community)
+    }
+
+    /// Removes a large community wherever it is.
+    pub fn remove_large_community(&mut self, community: LargeCommunity) -> &mut Self {
+        self.discard(code::LARGE_COMMUNITIES, community)
+    }
+
+    /// Sets or removes OTC (RFC 9234).
+    pub fn only_to_customer(&mut self, asn: Option<u32>) -> &mut Self {
+        self.set_or_remove(
+            code::ONLY_TO_CUSTOMER,
+            asn.map(|asn| asn.to_be_bytes().into()),
+        )
+    }
+
+    /// Sets or removes ORIGINATOR_ID.
+    pub fn originator_id(&mut self, identifier: Option<Ipv4Addr>) -> &mut Self {
+        self.set_or_remove(
+            code::ORIGINATOR_ID,
+            identifier.map(|identifier| identifier.octets().into()),
+        )
+    }
+
+    /// Sets CLUSTER_LIST; none removes it.
+    pub fn cluster_list(&mut self, clusters: impl IntoIterator<Item = Ipv4Addr>) -> &mut Self {
+        self.set_list(code::CLUSTER_LIST, clusters)
+    }
+
+    /// Sets an attribute this crate does not know, as an optional transitive one. A known type is left as it is.
+    pub fn unknown(&mut self, code: u8, value: &[u8]) -> &mut Self {
+        if !is_known(code) {
+            let flags = flag::OPTIONAL | flag::TRANSITIVE | flag::PARTIAL;
+            self.attributes.insert(code, (flags, value.to_vec()));
+        }
+        self
+    }
+
+    /// Removes every attribute that is not passed to another AS: MULTI_EXIT_DISC, LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST.
+    pub fn remove_internal(&mut self) -> &mut Self {
+        self.remove(code::MED)
+            .remove(code::LOCAL_PREF)
+            .remove(code::ORIGINATOR_ID)
+            .remove(code::CLUSTER_LIST)
+    }
+
+    fn items<T: Listed>(&self, code: u8) -> Vec<T> {
+        self.attributes
+            .get(&code)
+            .map(|(_, value)| crate::List::new(value).collect())
+            .unwrap_or_default()
+    }
+
+    fn add<T: Listed + PartialEq>(&mut self, code: u8, item: T) -> &mut Self {
+        let mut items = self.items::<T>(code);
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        self.set_list(code, items)
+    }
+
+    fn discard<T: Listed + PartialEq>(&mut self, code: u8, item: T) -> &mut Self {
+        let mut items = self.items::<T>(code);
+        items.retain(|other| *other != item);
+        self.set_list(code, items)
+    }
+
+    /// The canonical block.
+    pub fn build(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (code, (flags, value)) in &self.attributes {
+            RawAttribute {
+                flags: *flags,
+                code: *code,
+                value,
+            }
+            .write(&mut out);
+        }
+        out
+    }
+}

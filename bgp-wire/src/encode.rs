@@ -1,0 +1,324 @@
+//! Writing UPDATEs: as many routes in each message as fit it, to the octet.
+
+use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag};
+use crate::frame::{self, HEADER_LEN};
+use crate::{AS_TRANS, AfiSafi, EncodeCtx, Family, NextHop};
+use bytes::{BufMut, BytesMut};
+use core::fmt;
+use std::net::Ipv6Addr;
+
+/// Why routes cannot be announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    /// The attributes leave no room for a route in a message.
+    AttributesTooLong {
+        /// Octets a message with one route would need at least.
+        needed: usize,
+        /// Octets a message may have.
+        limit: usize,
+    },
+    /// The family's routes cannot carry a next hop of this kind on this session: IPv6 routes need an IPv6 one, others may have one only
+    /// where that was negotiated (RFC 8950).
+    NextHopFamily {
+        /// The family of the routes.
+        family: AfiSafi,
+        /// The next hop that does not go with it.
+        next_hop: NextHop,
+    },
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AttributesTooLong { needed, limit } => {
+                write!(
+                    f,
+                    "the attributes do not fit: a message with one route needs {needed} octets of at most {limit}"
+                )
+            }
+            Self::NextHopFamily { family, next_hop } => {
+                write!(
+                    f,
+                    "the next hop {next_hop} cannot go with {family} routes on this session"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+/// Writes UPDATEs for one session, or for all that negotiated the same.
+#[derive(Debug)]
+pub struct UpdateEncoder {
+    ctx: EncodeCtx,
+    /// Kept between messages for its memory.
+    layout: Layout,
+}
+
+/// What the messages of one call have in common: everything but the header and the routes.
+#[derive(Debug, Default)]
+struct Layout {
+    /// What stands between header and routes.
+    head: Vec<u8>,
+    /// What stands after the routes.
+    tail: Vec<u8>,
+    /// Offset in `head` of a 2-octet length that counts up to the end of the message.
+    to_end: Option<usize>,
+    /// Offset in `head` of a 2-octet length that counts up to the end of the routes.
+    to_tail: Option<usize>,
+}
+
+impl Layout {
+    fn clear(&mut self) {
+        self.head.clear();
+        self.tail.clear();
+        self.to_end = None;
+        self.to_tail = None;
+    }
+
+    /// Starts a message whose routes are in a multiprotocol attribute, the first of its attributes (RFC 7606 section 5.1).
+    fn start_multiprotocol(&mut self, code: u8, family: AfiSafi) {
+        self.to_end = Some(2);
+        self.to_tail = Some(6);
+        let [afi0, afi1] = family.afi.to_be_bytes();
+        let flags = flag::OPTIONAL | flag::EXTENDED_LENGTH;
+        self.head
+            .extend_from_slice(&[0, 0, 0, 0, flags, code, 0, 0, afi0, afi1, family.safi]);
+    }
+
+    fn put_next_hop(&mut self, addresses: &[Ipv6Addr]) {
+        self.head.push(16 * addresses.len() as u8);
+        addresses
+            .iter()
+            .for_each(|address| self.head.extend_from_slice(&address.octets()));
+        // Reserved.
+        self.head.push(0);
+    }
+
+    /// Completes the message that starts at `at` and goes to the end of `out`.
+    fn finish(&self, at: usize, out: &mut BytesMut) {
+        let routes_end = out.len() - at;
+        out.put_slice(&self.tail);
+        let message = &mut out[at..];
+        let end = message.len();
+        let mut put = |offset: usize, length: usize| {
+            message[offset..offset + 2].copy_from_slice(&(length as u16).to_be_bytes())
+        };
+        put(16, end);
+        for (field, counted) in [(self.to_end, end), (self.to_tail, routes_end)] {
+            if let Some(field) = field {
+                put(HEADER_LEN + field, counted - (HEADER_LEN + field + 2));
+            }
+        }
+    }
+}
+
+impl UpdateEncoder {
+    /// An encoder for what was negotiated.
+    pub fn new(ctx: EncodeCtx) -> Self {
+        Self {
+            ctx,
+            layout: Layout::default(),
+        }
+    }
+
+    /// What was negotiated.
+    pub fn ctx(&self) -> &EncodeCtx {
+        &self.ctx
+    }
+
+    /// Appends UPDATEs that announce the routes with these attributes (canonical form) and this next hop. Without routes, nothing is
+    /// written. A path identifier is written exactly if ADD-PATH was negotiated for the family; a missing one as 0.
+    ///
+    /// # Errors
+    /// Nothing is appended then.
+    pub fn announce<F: Family>(
+        &mut self,
+        attributes: &[u8],
+        next_hop: NextHop,
+        keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let family = F::AFI_SAFI;
+        let layout = &mut self.layout;
+        layout.clear();
+        let addresses: &[Ipv6Addr] = match &next_hop {
+            NextHop::Ipv4(address) if family == AfiSafi::IPV4_UNICAST => {
+                // The attributes do not change from message to message, so that their length is known here.
+                layout.head.extend_from_slice(&[0; 4]);
+                write_attributes(
+                    attributes,
+                    self.ctx.as4,
+                    Some(address.octets()),
+                    &mut layout.head,
+                );
+                let length = (layout.head.len() - 4).min(usize::from(u16::MAX)) as u16;
+                layout.head[2..4].copy_from_slice(&length.to_be_bytes());
+                return self.pack::<F>(keys, out);
+            }
+            NextHop::Ipv6(address) => &[*address],
+            NextHop::Ipv6LinkLocal { global, link_local } => &[*global, *link_local],
+            NextHop::Ipv4(_) => &[],
+        };
+        let allowed =
+            family == AfiSafi::IPV6_UNICAST || self.ctx.extended_next_hop.contains(family);
+        if addresses.is_empty() || !allowed {
+            return Err(EncodeError::NextHopFamily { family, next_hop });
+        }
+        layout.start_multiprotocol(code::MP_REACH_NLRI, family);
+        layout.put_next_hop(addresses);
+        write_attributes(attributes, self.ctx.as4, None, &mut layout.tail);
+        self.pack::<F>(keys, out)
+    }
+
+    /// Appends UPDATEs that withdraw the routes; without routes, nothing.
+    pub fn withdraw<F: Family>(
+        &mut self,
+        keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
+        out: &mut BytesMut,
+    ) {
+        self.layout.clear();
+        if F::AFI_SAFI == AfiSafi::IPV4_UNICAST {
+            self.layout.head.extend_from_slice(&[0; 2]);
+            self.layout.to_tail = Some(0);
+            // No attributes.
+            self.layout.tail.extend_from_slice(&[0; 2]);
+        } else {
+            self.layout
+                .start_multiprotocol(code::MP_UNREACH_NLRI, F::AFI_SAFI);
+        }
+        // It cannot fail: what stands around the routes of a withdrawal is a few octets.
+        let _ = self.pack::<F>(keys, out);
+    }
+
+    /// Appends the marker that a family's initial routes are complete (RFC 4724 section 2).
+    pub fn end_of_rib(&mut self, family: AfiSafi, out: &mut BytesMut) {
+        if family == AfiSafi::IPV4_UNICAST {
+            out.put_slice(&frame::header(23, frame::UPDATE));
+            out.put_slice(&[0; 4]);
+            return;
+        }
+        let [afi0, afi1] = family.afi.to_be_bytes();
+        out.put_slice(&frame::header(29, frame::UPDATE));
+        out.put_slice(&[
+            0,
+            0,
+            0,
+            6,
+            flag::OPTIONAL,
+            code::MP_UNREACH_NLRI,
+            3,
+            afi0,
+            afi1,
+            family.safi,
+        ]);
+    }
+
+    /// Writes as many messages as the routes need. On an error, `out` is as it was.
+    fn pack<F: Family>(
+        &self,
+        keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let Layout { head, tail, .. } = &self.layout;
+        let limit = self.ctx.max_len();
+        let add_path = self.ctx.add_path.contains(F::AFI_SAFI);
+        let before = out.len();
+        let mut message = None;
+        for (path_id, key) in keys {
+            let mut octets = [0; 17];
+            let length = F::write(key, &mut octets);
+            let taken = length + if add_path { 4 } else { 0 };
+            if message.is_none_or(|at| out.len() - at + taken + tail.len() > limit) {
+                if let Some(at) = message {
+                    self.layout.finish(at, out);
+                }
+                let needed = HEADER_LEN + head.len() + taken + tail.len();
+                if needed > limit {
+                    out.truncate(before);
+                    return Err(EncodeError::AttributesTooLong { needed, limit });
+                }
+                message = Some(out.len());
+                out.put_slice(&frame::header(0, frame::UPDATE));
+                out.put_slice(head);
+            }
+            if add_path {
+                out.put_u32(path_id.unwrap_or(0));
+            }
+            out.put_slice(&octets[..length]);
+        }
+        if let Some(at) = message {
+            self.layout.finish(at, out);
+        }
+        Ok(())
+    }
+}
+
+/// Writes the attributes of a canonical block as the session has them, with NEXT_HOP in its place.
+fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let attributes = Attributes::canonical(block);
+    let mut next_hop = next_hop;
+    let mut put_next_hop = |out: &mut Vec<u8>| {
+        if let Some(value) = next_hop.take() {
+            RawAttribute {
+                flags: flag::TRANSITIVE,
+                code: code::NEXT_HOP,
+                value: &value,
+            }
+            .write(out);
+        }
+    };
+    let mut as4_path = Vec::new();
+    let mut as4_aggregator = None;
+    for attribute in attributes.iter() {
+        if attribute.code > code::NEXT_HOP {
+            put_next_hop(out);
+        }
+        match attribute.code {
+            code::AS_PATH if !as4 => {
+                let mut value = Vec::with_capacity(attribute.value.len());
+                if attributes.as_path().write_narrow(&mut value) {
+                    attributes.as_path().write_as4_path(&mut as4_path);
+                }
+                RawAttribute {
+                    value: &value,
+                    ..attribute
+                }
+                .write(out);
+            }
+            code::AGGREGATOR if !as4 => {
+                let (asn, identifier) = attribute.value.split_at(attribute.value.len().min(4));
+                let narrow = match asn {
+                    [0, 0, a, b] => [*a, *b],
+                    _ => {
+                        as4_aggregator = Some(attribute);
+                        AS_TRANS.to_be_bytes()
+                    }
+                };
+                RawAttribute {
+                    value: &[&narrow, identifier].concat(),
+                    ..attribute
+                }
+                .write(out);
+            }
+            _ => attribute.write(out),
+        }
+    }
+    put_next_hop(out);
+    if !as4_path.is_empty() {
+        RawAttribute {
+            flags: expected_flags(code::AS4_PATH),
+            code: code::AS4_PATH,
+            value: &as4_path,
+        }
+        .write(out);
+    }
+    if let Some(aggregator) = as4_aggregator {
+        RawAttribute {
+            code: code::AS4_AGGREGATOR,
+            ..aggregator
+        }
+        .write(out);
+    }
+}

@@ -1,0 +1,231 @@
+//! Address families: the numbers on the wire and the typed keys of the tables.
+//!
+//! Owns what a family is (AFI and SAFI of RFC 4760) and which families this crate reads and writes as typed prefixes. A family it
+//! does not know is still carried as a number; its routes are never interpreted.
+
+use core::fmt;
+use core::hash::Hash;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// An address family as negotiated and as carried in MP_REACH_NLRI (RFC 4760 section 3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AfiSafi {
+    /// Address family number as assigned by IANA: 1 is IPv4, 2 is IPv6.
+    pub afi: u16,
+    /// Subsequent address family: 1 is unicast.
+    pub safi: u8,
+}
+
+impl AfiSafi {
+    /// IPv4 unicast, the family of the plain NLRI field.
+    pub const IPV4_UNICAST: Self = Self::new(1, 1);
+    /// IPv6 unicast (RFC 2545).
+    pub const IPV6_UNICAST: Self = Self::new(2, 1);
+
+    /// The family of these two numbers.
+    pub const fn new(afi: u16, safi: u8) -> Self {
+        Self { afi, safi }
+    }
+
+    /// The family named by text such as `ipv4-unicast`; the inverse of `Display` for the families this crate knows.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "ipv4-unicast" => Some(Self::IPV4_UNICAST),
+            "ipv6-unicast" => Some(Self::IPV6_UNICAST),
+            _ => None,
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match (self.afi, self.safi) {
+            (1, 1) => 1,
+            (2, 1) => 2,
+            _ => 0,
+        }
+    }
+}
+
+/// `ipv4-unicast`, `ipv6-unicast`, or `afi-25-safi-70` for a family this crate does not know.
+impl fmt::Display for AfiSafi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::IPV4_UNICAST => f.write_str("ipv4-unicast"),
+            Self::IPV6_UNICAST => f.write_str("ipv6-unicast"),
+            Self { afi, safi } => write!(f, "afi-{afi}-safi-{safi}"),
+        }
+    }
+}
+
+impl fmt::Debug for AfiSafi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A set of the families this crate knows; one octet, so that it can travel in every decoding context.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct FamilySet(u8);
+
+impl FamilySet {
+    /// No family.
+    pub const EMPTY: Self = Self(0);
+    /// Every family this crate knows.
+    pub const ALL: Self = Self(3);
+
+    /// Adds a family. Returns false, and changes nothing, for a family this crate does not know.
+    pub fn insert(&mut self, family: AfiSafi) -> bool {
+        self.0 |= family.bit();
+        family.bit() != 0
+    }
+
+    /// The set with one more family; a family this crate does not know is left out.
+    #[must_use]
+    pub const fn with(self, family: AfiSafi) -> Self {
+        Self(self.0 | family.bit())
+    }
+
+    /// Whether the family is in the set.
+    pub const fn contains(self, family: AfiSafi) -> bool {
+        self.0 & family.bit() != 0
+    }
+
+    /// The families in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether no family is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The families in the set, IPv4 first.
+    pub fn iter(self) -> impl Iterator<Item = AfiSafi> {
+        [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST]
+            .into_iter()
+            .filter(move |family| self.contains(*family))
+    }
+}
+
+impl FromIterator<AfiSafi> for FamilySet {
+    fn from_iter<I: IntoIterator<Item = AfiSafi>>(families: I) -> Self {
+        families.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+impl fmt::Debug for FamilySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// A family whose routes have a typed key. Sealed: the implementations are [`Ipv4Unicast`] and [`Ipv6Unicast`].
+pub trait Family: sealed::Sealed + Copy + fmt::Debug + 'static {
+    /// The family's numbers.
+    const AFI_SAFI: AfiSafi;
+    /// Longest prefix in bits.
+    const MAX_PREFIX_LEN: u8;
+    /// What a route of this family is known by. Host bits of a key are always zero.
+    type Key: Copy
+        + Eq
+        + Hash
+        + Ord
+        + fmt::Debug
+        + fmt::Display
+        + Into<IpNet>
+        + Send
+        + Sync
+        + 'static;
+
+    /// Reads the prefix at the start of `rest`: the key and the octets it took. `None` at the end, or where the octets are no prefix.
+    #[doc(hidden)]
+    fn read(rest: &[u8]) -> Option<(Self::Key, usize)>;
+
+    /// Writes the length octet and as many address octets as it needs to the start of `out`; returns how many octets that is.
+    #[doc(hidden)]
+    fn write(key: Self::Key, out: &mut [u8; 17]) -> usize;
+}
+
+/// IPv4 unicast.
+#[derive(Clone, Copy, Debug)]
+pub enum Ipv4Unicast {}
+
+/// IPv6 unicast.
+#[derive(Clone, Copy, Debug)]
+pub enum Ipv6Unicast {}
+
+impl Family for Ipv4Unicast {
+    const AFI_SAFI: AfiSafi = AfiSafi::IPV4_UNICAST;
+    const MAX_PREFIX_LEN: u8 = 32;
+    type Key = Ipv4Net;
+
+    // One wide load in place of a loop over one to four octets; only the last few prefixes of a field take the padded path.
+    #[inline]
+    fn read(rest: &[u8]) -> Option<(Ipv4Net, usize)> {
+        let word = match rest.first_chunk::<8>() {
+            Some(wide) => u64::from_be_bytes(*wide),
+            None => {
+                let mut wide = [0; 8];
+                wide[..rest.len()].copy_from_slice(rest);
+                u64::from_be_bytes(wide)
+            }
+        };
+        let length = (word >> 56) as u8;
+        let taken = 1 + usize::from(length).div_ceil(8);
+        if length > 32 || taken > rest.len() {
+            return None;
+        }
+        let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+        let address = Ipv4Addr::from_bits((word >> 24) as u32 & mask);
+        Ipv4Net::new(address, length).ok().map(|key| (key, taken))
+    }
+
+    #[inline]
+    fn write(key: Ipv4Net, out: &mut [u8; 17]) -> usize {
+        out[0] = key.prefix_len();
+        out[1..5].copy_from_slice(&key.addr().octets());
+        1 + usize::from(key.prefix_len()).div_ceil(8)
+    }
+}
+
+impl Family for Ipv6Unicast {
+    const AFI_SAFI: AfiSafi = AfiSafi::IPV6_UNICAST;
+    const MAX_PREFIX_LEN: u8 = 128;
+    type Key = Ipv6Net;
+
+    #[inline]
+    fn read(rest: &[u8]) -> Option<(Ipv6Net, usize)> {
+        let (&length, octets) = rest.split_first()?;
+        let wide = match octets.first_chunk::<16>() {
+            Some(wide) => u128::from_be_bytes(*wide),
+            None => {
+                let mut wide = [0; 16];
+                wide[..octets.len()].copy_from_slice(octets);
+                u128::from_be_bytes(wide)
+            }
+        };
+        let taken = 1 + usize::from(length).div_ceil(8);
+        if length > 128 || taken > rest.len() {
+            return None;
+        }
+        let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+        Ipv6Net::new(Ipv6Addr::from_bits(wide & mask), length)
+            .ok()
+            .map(|key| (key, taken))
+    }
+
+    #[inline]
+    fn write(key: Ipv6Net, out: &mut [u8; 17]) -> usize {
+        out[0] = key.prefix_len();
+        out[1..].copy_from_slice(&key.addr().octets());
+        1 + usize::from(key.prefix_len()).div_ceil(8)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Ipv4Unicast {}
+    impl Sealed for super::Ipv6Unicast {}
+}

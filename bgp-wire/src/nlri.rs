@@ -1,0 +1,82 @@
+//! Prefixes as they stand in an UPDATE: length in bits, then as few octets as that needs (RFC 4271 section 4.3), each with a path
+//! identifier before it where ADD-PATH was negotiated (RFC 7911 section 3).
+
+use crate::family::Family;
+use core::fmt;
+use core::iter::FusedIterator;
+use core::marker::PhantomData;
+
+/// The prefixes of one field, decoded as they are asked for. They were checked when the UPDATE was parsed, so that iterating cannot fail.
+///
+/// Each item is the path identifier (only with ADD-PATH) and the key with its host bits zeroed.
+pub struct Nlri<'a, F> {
+    rest: &'a [u8],
+    add_path: bool,
+    family: PhantomData<F>,
+}
+
+impl<'a, F: Family> Nlri<'a, F> {
+    /// Over octets that [`check`] has passed.
+    pub(crate) fn new(rest: &'a [u8], add_path: bool) -> Self {
+        Self {
+            rest,
+            add_path,
+            family: PhantomData,
+        }
+    }
+
+    /// Whether no prefix is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+impl<F> Clone for Nlri<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Nlri<'_, F> {}
+
+impl<F: Family> fmt::Debug for Nlri<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(*self).finish()
+    }
+}
+
+impl<F: Family> Iterator for Nlri<'_, F> {
+    type Item = (Option<u32>, F::Key);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut path_id = None;
+        if self.add_path {
+            let (id, rest) = self.rest.split_first_chunk()?;
+            path_id = Some(u32::from_be_bytes(*id));
+            self.rest = rest;
+        }
+        let (key, taken) = F::read(self.rest)?;
+        self.rest = self.rest.get(taken..)?;
+        Some((path_id, key))
+    }
+}
+
+impl<F: Family> FusedIterator for Nlri<'_, F> {}
+
+/// Walks the length octets of a field. On a prefix that is too long or cut short, gives its offset in the field.
+pub(crate) fn check<F: Family>(field: &[u8], add_path: bool) -> Result<(), usize> {
+    let skip = if add_path { 4 } else { 0 };
+    let mut at = 0;
+    while at < field.len() {
+        let Some(&length) = field.get(at + skip) else {
+            return Err(at);
+        };
+        let next = at + skip + 1 + usize::from(length).div_ceil(8);
+        if length > F::MAX_PREFIX_LEN || next > field.len() {
+            return Err(at);
+        }
+        at = next;
+    }
+    Ok(())
+}

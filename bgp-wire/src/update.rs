@@ -1,0 +1,483 @@
+//! UPDATE (RFC 4271 section 4.3) with the error handling of RFC 7606.
+//!
+//! One pass over the message finds where everything stands and what is wrong with it; values are decoded when they are asked for. The
+//! outcome of that pass, [`UpdateIndex`], is plain data: whoever holds the octets and the index has the parsed message.
+
+use crate::attributes::{
+    self, Attributes, RawAttribute, Seen, Table, code, expected_flags, flag, is_known,
+};
+use crate::family::{Family, Ipv4Unicast, Ipv6Unicast};
+use crate::frame::HEADER_LEN;
+use crate::nlri::{self, Nlri};
+use crate::{Action, AfiSafi, DecodeCtx, ErrorCode, Fault, Malformed};
+use core::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Where a route's packets go next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NextHop {
+    /// An IPv4 address.
+    Ipv4(Ipv4Addr),
+    /// An IPv6 address; a link-local one if the sender has no other.
+    Ipv6(Ipv6Addr),
+    /// A global IPv6 address and the link-local one that goes with it on the shared link (RFC 2545 section 3).
+    Ipv6LinkLocal {
+        /// The global address.
+        global: Ipv6Addr,
+        /// The link-local address.
+        link_local: Ipv6Addr,
+    },
+}
+
+impl NextHop {
+    /// From the next hop field of MP_REACH_NLRI. `None` where the length does not go with the family.
+    fn read(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Option<Self> {
+        let wide_allowed =
+            family == AfiSafi::IPV6_UNICAST || ctx.extended_next_hop.contains(family);
+        match octets.len() {
+            4 if family == AfiSafi::IPV4_UNICAST => octets
+                .first_chunk::<4>()
+                .map(|octets| Self::Ipv4((*octets).into())),
+            16 if wide_allowed => octets
+                .first_chunk::<16>()
+                .map(|octets| Self::Ipv6((*octets).into())),
+            32 if wide_allowed => {
+                let (global, link_local) = octets.split_first_chunk::<16>()?;
+                let link_local = link_local.first_chunk::<16>()?;
+                Some(Self::Ipv6LinkLocal {
+                    global: (*global).into(),
+                    link_local: (*link_local).into(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The address, then the link-local one if there are two: `2001:db8::1 fe80::1`.
+impl fmt::Display for NextHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ipv4(address) => address.fmt(f),
+            Self::Ipv6(address) => address.fmt(f),
+            Self::Ipv6LinkLocal { global, link_local } => write!(f, "{global} {link_local}"),
+        }
+    }
+}
+
+/// MP_REACH_NLRI (RFC 4760 section 3).
+#[derive(Clone, Copy)]
+pub struct MpReach<'a> {
+    /// The family of the routes.
+    pub family: AfiSafi,
+    /// The next hop field, as it came.
+    pub next_hop_octets: &'a [u8],
+    /// The routes, as they came.
+    pub nlri_octets: &'a [u8],
+    ctx: DecodeCtx,
+}
+
+impl<'a> MpReach<'a> {
+    fn read(value: &'a [u8], ctx: DecodeCtx) -> Option<Self> {
+        let (&[afi0, afi1, safi, len], rest) = value.split_first_chunk()?;
+        let (next_hop_octets, rest) = rest.split_at_checked(usize::from(len))?;
+        // One reserved octet stands between the next hop and the routes.
+        let nlri_octets = rest.get(1..)?;
+        Some(Self {
+            family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi),
+            next_hop_octets,
+            nlri_octets,
+            ctx,
+        })
+    }
+
+    fn is_sound(&self) -> bool {
+        let known = match self.family {
+            AfiSafi::IPV4_UNICAST | AfiSafi::IPV6_UNICAST => self.next_hop().is_some(),
+            _ => true,
+        };
+        known && multiprotocol_nlri_is_sound(self.nlri_octets, self.family, &self.ctx)
+    }
+
+    /// The next hop of the routes; `None` only for a family this crate does not know.
+    pub fn next_hop(&self) -> Option<NextHop> {
+        NextHop::read(self.next_hop_octets, self.family, &self.ctx)
+    }
+
+    /// The routes, if they are IPv4 unicast (RFC 8950).
+    pub fn ipv4(&self) -> Option<Nlri<'a, Ipv4Unicast>> {
+        typed(self.nlri_octets, self.family, &self.ctx)
+    }
+
+    /// The routes, if they are IPv6 unicast.
+    pub fn ipv6(&self) -> Option<Nlri<'a, Ipv6Unicast>> {
+        typed(self.nlri_octets, self.family, &self.ctx)
+    }
+}
+
+impl fmt::Debug for MpReach<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("MpReach");
+        debug
+            .field("family", &self.family)
+            .field("next_hop", &self.next_hop());
+        debug_nlri(debug, self.ipv4(), self.ipv6(), self.nlri_octets)
+    }
+}
+
+/// MP_UNREACH_NLRI (RFC 4760 section 4).
+#[derive(Clone, Copy)]
+pub struct MpUnreach<'a> {
+    /// The family of the withdrawn routes.
+    pub family: AfiSafi,
+    /// The withdrawn routes, as they came.
+    pub nlri_octets: &'a [u8],
+    ctx: DecodeCtx,
+}
+
+impl<'a> MpUnreach<'a> {
+    fn read(value: &'a [u8], ctx: DecodeCtx) -> Option<Self> {
+        let (&[afi0, afi1, safi], nlri_octets) = value.split_first_chunk()?;
+        Some(Self {
+            family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi),
+            nlri_octets,
+            ctx,
+        })
+    }
+
+    fn is_sound(&self) -> bool {
+        multiprotocol_nlri_is_sound(self.nlri_octets, self.family, &self.ctx)
+    }
+
+    /// The withdrawn routes, if they are IPv4 unicast.
+    pub fn ipv4(&self) -> Option<Nlri<'a, Ipv4Unicast>> {
+        typed(self.nlri_octets, self.family, &self.ctx)
+    }
+
+    /// The withdrawn routes, if they are IPv6 unicast.
+    pub fn ipv6(&self) -> Option<Nlri<'a, Ipv6Unicast>> {
+        typed(self.nlri_octets, self.family, &self.ctx)
+    }
+}
+
+impl fmt::Debug for MpUnreach<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("MpUnreach");
+        debug.field("family", &self.family);
+        debug_nlri(debug, self.ipv4(), self.ipv6(), self.nlri_octets)
+    }
+}
+
+fn debug_nlri(
+    mut debug: fmt::DebugStruct<'_, '_>,
+    ipv4: Option<Nlri<'_, Ipv4Unicast>>,
+    ipv6: Option<Nlri<'_, Ipv6Unicast>>,
+    octets: &[u8],
+) -> fmt::Result {
+    match (ipv4, ipv6) {
+        (Some(nlri), _) => debug.field("nlri", &nlri),
+        (_, Some(nlri)) => debug.field("nlri", &nlri),
+        _ => debug.field("nlri_octets", &octets),
+    };
+    debug.finish()
+}
+
+fn typed<'a, F: Family>(octets: &'a [u8], family: AfiSafi, ctx: &DecodeCtx) -> Option<Nlri<'a, F>> {
+    (family == F::AFI_SAFI).then(|| Nlri::new(octets, ctx.add_path.contains(family)))
+}
+
+fn multiprotocol_nlri_is_sound(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> bool {
+    let add_path = ctx.add_path.contains(family);
+    match family {
+        AfiSafi::IPV4_UNICAST => nlri::check::<Ipv4Unicast>(octets, add_path).is_ok(),
+        AfiSafi::IPV6_UNICAST => nlri::check::<Ipv6Unicast>(octets, add_path).is_ok(),
+        _ => true,
+    }
+}
+
+/// What one pass over an UPDATE found: plain data that says where everything stands. With the octets of the message it gives the
+/// [`Update`] back without a second pass, on another thread too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpdateIndex {
+    table: Table,
+    withdrawn_end: u16,
+    attributes_end: u16,
+    action: Option<Action>,
+    ctx: DecodeCtx,
+}
+
+impl UpdateIndex {
+    /// As [`Update::action`].
+    pub fn action(&self) -> Option<Action> {
+        self.action
+    }
+
+    /// The context the message was parsed in.
+    pub fn ctx(&self) -> &DecodeCtx {
+        &self.ctx
+    }
+}
+
+/// A parsed UPDATE: a view on the octets of the whole message.
+#[derive(Clone, Copy)]
+pub struct Update<'a> {
+    frame: &'a [u8],
+    index: UpdateIndex,
+}
+
+const WITHDRAWN_START: usize = HEADER_LEN + 2;
+
+impl<'a> Update<'a> {
+    /// Parses a whole message, header included, whose header [`crate::frame::peek`] has passed.
+    ///
+    /// # Errors
+    /// Only what must end the session; see [`Self::faults`] for the rest.
+    #[inline]
+    pub fn parse(frame: &'a [u8], ctx: &DecodeCtx) -> Result<Self, Malformed> {
+        examine(frame, ctx, |_| {}).map(|index| Self { frame, index })
+    }
+
+    /// What parsing found; see [`Self::from_index`].
+    pub fn index(&self) -> UpdateIndex {
+        self.index
+    }
+
+    /// The message again, from the same octets and the index that parsing them gave. With other octets the view shows nonsense or
+    /// nothing, but never panics.
+    pub fn from_index(frame: &'a [u8], index: &UpdateIndex) -> Self {
+        Self {
+            frame,
+            index: *index,
+        }
+    }
+
+    /// Everything that is wrong with the message, in its order. Looks through the message again, and only if there is something.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
+        let mut faults = Vec::new();
+        if self.index.action.is_some() {
+            // The outcome is known; what is wanted here is only what was met on the way.
+            let _ = examine(self.frame, &self.index.ctx, |fault| faults.push(fault));
+        }
+        faults.into_iter()
+    }
+
+    /// The strongest action any fault asks for: `None` for a sound message, never [`Action::SessionReset`]. With
+    /// [`Action::TreatAsWithdraw`] the routes of [`Self::nlri`] and [`Self::mp_reach`] are to be treated as withdrawn.
+    pub fn action(&self) -> Option<Action> {
+        self.index.action
+    }
+
+    /// The octets of the whole message.
+    pub fn frame(&self) -> &'a [u8] {
+        self.frame
+    }
+
+    fn field(&self, start: usize, end: usize) -> &'a [u8] {
+        self.frame.get(start..end).unwrap_or_default()
+    }
+
+    fn plain(&self, field: &'a [u8]) -> Nlri<'a, Ipv4Unicast> {
+        Nlri::new(
+            field,
+            self.index.ctx.add_path.contains(AfiSafi::IPV4_UNICAST),
+        )
+    }
+
+    /// The routes of the withdrawn field.
+    pub fn withdrawn(&self) -> Nlri<'a, Ipv4Unicast> {
+        self.plain(self.field(WITHDRAWN_START, usize::from(self.index.withdrawn_end)))
+    }
+
+    /// The routes of the plain NLRI field; their next hop is that of [`Self::next_hop`].
+    pub fn nlri(&self) -> Nlri<'a, Ipv4Unicast> {
+        self.plain(self.field(usize::from(self.index.attributes_end), self.frame.len()))
+    }
+
+    /// The path attributes that stand.
+    pub fn attributes(&self) -> Attributes<'a> {
+        let start = usize::from(self.index.withdrawn_end) + 2;
+        Attributes::new(
+            self.field(start, usize::from(self.index.attributes_end)),
+            self.index.table,
+            self.index.ctx.as4,
+        )
+    }
+
+    /// NEXT_HOP, for the routes of the plain NLRI field.
+    pub fn next_hop(&self) -> Option<NextHop> {
+        self.attributes().next_hop().map(NextHop::Ipv4)
+    }
+
+    /// MP_REACH_NLRI: further routes with a next hop of their own.
+    pub fn mp_reach(&self) -> Option<MpReach<'a>> {
+        MpReach::read(
+            self.attributes().get(code::MP_REACH_NLRI)?.value,
+            self.index.ctx,
+        )
+    }
+
+    /// MP_UNREACH_NLRI: further withdrawn routes.
+    pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
+        MpUnreach::read(
+            self.attributes().get(code::MP_UNREACH_NLRI)?.value,
+            self.index.ctx,
+        )
+    }
+
+    /// The family whose initial routes are complete with this message, if it is such a marker (RFC 4724 section 2).
+    pub fn end_of_rib(&self) -> Option<AfiSafi> {
+        if !self.withdrawn().is_empty() || !self.nlri().is_empty() {
+            return None;
+        }
+        if self.attributes().octets().is_empty() {
+            return Some(AfiSafi::IPV4_UNICAST);
+        }
+        let unreach = self.mp_unreach()?;
+        (unreach.nlri_octets.is_empty() && self.attributes().iter().count() == 1)
+            .then_some(unreach.family)
+    }
+
+    /// Appends the attributes in canonical form: the key under which they are interned. See [`crate::AttributesBuilder`].
+    pub fn canonical_attributes(&self, out: &mut Vec<u8>) {
+        self.attributes().write_canonical(out);
+    }
+}
+
+impl fmt::Debug for Update<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Update")
+            .field("withdrawn", &self.withdrawn())
+            .field("attributes", &self.attributes())
+            .field("nlri", &self.nlri())
+            .field("action", &self.action())
+            .finish()
+    }
+}
+
+/// The one pass. Tells `on_fault` of everything short of a reset.
+#[inline]
+fn examine(
+    frame: &[u8],
+    ctx: &DecodeCtx,
+    mut on_fault: impl FnMut(Fault),
+) -> Result<UpdateIndex, Malformed> {
+    let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
+    let length_at = |at: usize| match frame.get(at..) {
+        Some(&[high, low, ..]) => Ok(usize::from(u16::from_be_bytes([high, low]))),
+        _ => Err(attribute_list(at)),
+    };
+    let withdrawn_end = WITHDRAWN_START + length_at(HEADER_LEN)?;
+    let start = withdrawn_end + 2;
+    let end = start + length_at(withdrawn_end)?;
+    let (Some(withdrawn), Some(block), Some(plain)) = (
+        frame.get(WITHDRAWN_START..withdrawn_end),
+        frame.get(start..end),
+        frame.get(end..),
+    ) else {
+        return Err(attribute_list(withdrawn_end));
+    };
+    let add_path = ctx.add_path.contains(AfiSafi::IPV4_UNICAST);
+    for (field, offset) in [(withdrawn, WITHDRAWN_START), (plain, end)] {
+        nlri::check::<Ipv4Unicast>(field, add_path)
+            .map_err(|at| Malformed::new(ErrorCode::InvalidNetworkField, offset + at))?;
+    }
+
+    let mut action = None;
+    let mut fault = |fault: Fault| {
+        action = action.max(Some(fault.action));
+        on_fault(fault);
+    };
+    let mut table = Table::EMPTY;
+    let mut seen = Seen::default();
+    let mut reaches = !plain.is_empty();
+    let mut at = 0;
+    while at < block.len() {
+        let Some((attribute, taken)) = RawAttribute::read(&block[at..]) else {
+            // RFC 7606 section 4: the routes are still found, since the list's own length gives its end.
+            let attribute = block.get(at + 1).copied();
+            fault(Fault {
+                action: Action::TreatAsWithdraw,
+                code: ErrorCode::AttributeLength,
+                attribute,
+                offset: start + at,
+            });
+            break;
+        };
+        let octets = &block[at..at + taken];
+        let offset = start + at;
+        let reset = |code| Malformed {
+            attribute: Some(attribute.code),
+            ..Malformed::with_data(code, offset, octets)
+        };
+        let kind = attribute.code;
+        let mut faulty = |action, code| {
+            fault(Fault {
+                action,
+                code,
+                attribute: Some(kind),
+                offset,
+            })
+        };
+        if !seen.insert(kind) {
+            if matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
+                return Err(Malformed {
+                    attribute: Some(kind),
+                    ..attribute_list(offset)
+                });
+            }
+            faulty(Action::AttributeDiscard, ErrorCode::DuplicateAttribute);
+        } else if matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
+            if (attribute.flags ^ expected_flags(kind)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0 {
+                faulty(Action::TreatAsWithdraw, ErrorCode::AttributeFlags);
+            }
+            let sound = if kind == code::MP_REACH_NLRI {
+                let reach = MpReach::read(attribute.value, *ctx).filter(MpReach::is_sound);
+                reaches |= reach.is_some_and(|reach| !reach.nlri_octets.is_empty());
+                reach.is_some()
+            } else {
+                MpUnreach::read(attribute.value, *ctx).is_some_and(|unreach| unreach.is_sound())
+            };
+            if !sound {
+                return Err(reset(ErrorCode::InvalidMultiprotocolNlri));
+            }
+            table.set(kind, at);
+        } else if is_known(kind) {
+            match attributes::check(&attribute, ctx) {
+                Ok(()) => table.set(kind, at),
+                Err((action, code)) => faulty(action, code),
+            }
+        } else if attribute.flags & flag::OPTIONAL == 0 {
+            return Err(reset(ErrorCode::UnrecognizedWellKnownAttribute));
+        }
+        at += taken;
+    }
+
+    if reaches {
+        let mandatory = [
+            (code::ORIGIN, true),
+            (code::AS_PATH, true),
+            (code::NEXT_HOP, !plain.is_empty()),
+        ];
+        for (kind, needed) in mandatory {
+            if needed && table.offset(kind).is_none() && !seen.contains(kind) {
+                let (action, code) = (
+                    Action::TreatAsWithdraw,
+                    ErrorCode::MissingWellKnownAttribute,
+                );
+                fault(Fault {
+                    action,
+                    code,
+                    attribute: Some(kind),
+                    offset: start,
+                });
+            }
+        }
+    }
+    Ok(UpdateIndex {
+        table,
+        withdrawn_end: withdrawn_end as u16,
+        attributes_end: end as u16,
+        action,
+        ctx: *ctx,
+    })
+}
