@@ -1,0 +1,5 @@
+//! Adj-RIB-Out.
+
+mod export;
+
+pub use export::{ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId, export};
