@@ -1,0 +1,114 @@
+//! Deterministic tables with the shape of the Internet's: the mix of prefix lengths, AS paths of
+//! three to six hops, six to eight prefixes for each set of attributes, communities on half.
+
+use std::net::Ipv4Addr;
+
+use bgp_wire::{AsPathBuf, AttributesBuilder, Community, Origin};
+use ipnet::Ipv4Net;
+
+/// Prefixes that share one set of attributes.
+pub struct Group {
+    /// Path attributes in canonical form.
+    pub attributes: Vec<u8>,
+    /// The prefixes.
+    pub prefixes: Vec<Ipv4Net>,
+}
+
+/// A small generator of pseudo-random numbers (SplitMix64): the same seed gives the same table.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        (self.next() % u64::from(limit)) as u32
+    }
+}
+
+/// Lengths and how many of 1000 prefixes have them.
+const LENGTHS: &[(u8, u32)] =
+    &[(24, 622), (23, 110), (22, 120), (21, 50), (20, 45), (19, 30), (18, 15), (17, 5), (16, 3)];
+
+/// `count` distinct prefixes, announced by a neighbour whose AS is `first_as`. Another `seed` gives
+/// other attributes for the same prefixes. At most two million fit into the unicast space.
+pub fn internet(count: usize, first_as: u32, seed: u64) -> Vec<Group> {
+    let mut shape = Random(1);
+    let mut random = Random(seed.wrapping_mul(0x1000) ^ u64::from(first_as));
+    let mut groups = Vec::with_capacity(count / 6);
+    let mut cursor: u64 = u64::from(u32::from(Ipv4Addr::new(1, 0, 0, 0)));
+    let mut left = count;
+    while left > 0 {
+        let size = (6 + shape.below(3) as usize).min(left);
+        let prefixes = (0..size).map(|_| take(&mut cursor, &mut shape)).collect();
+        groups.push(Group { attributes: attributes(first_as, &mut random), prefixes });
+        left -= size;
+    }
+    groups
+}
+
+/// The next free prefix of a random length at or after the cursor.
+fn take(cursor: &mut u64, random: &mut Random) -> Ipv4Net {
+    let mut draw = random.below(1000);
+    let mut length = 24;
+    for (candidate, share) in LENGTHS {
+        if draw < *share {
+            length = *candidate;
+            break;
+        }
+        draw -= share;
+    }
+    let size = 1u64 << (32 - length);
+    let start = cursor.next_multiple_of(size);
+    *cursor = start + size;
+    Ipv4Net::new_assert(Ipv4Addr::from(start as u32), length)
+}
+
+fn attributes(first_as: u32, random: &mut Random) -> Vec<u8> {
+    let mut path = vec![first_as, 1_000 + random.below(40)];
+    for _ in 0..random.below(4) {
+        path.push(10_000 + random.below(4_000));
+    }
+    path.push(100_000 + random.below(75_000));
+    let mut builder = AttributesBuilder::new(Origin::Igp);
+    let head = path[1];
+    builder.as_path(&AsPathBuf::sequence(path));
+    if random.below(2) == 0 {
+        let communities: Vec<Community> =
+            (0..1 + random.below(4)).map(|_| Community::new(head as u16, random.below(500) as u16)).collect();
+        builder.communities(communities);
+    }
+    builder.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_table_has_as_many_distinct_prefixes_as_asked_for() {
+        let prefixes: HashSet<Ipv4Net> =
+            internet(50_000, 65_001, 7).iter().flat_map(|group| group.prefixes.clone()).collect();
+        assert_eq!(prefixes.len(), 50_000);
+    }
+
+    #[test]
+    fn two_million_prefixes_stay_below_the_multicast_space() {
+        let last = internet(2_000_000, 65_001, 7).iter().flat_map(|group| group.prefixes.clone()).max();
+        assert!(last.is_some_and(|prefix| prefix.addr() < Ipv4Addr::new(224, 0, 0, 0)));
+    }
+
+    #[test]
+    fn another_seed_changes_attributes_and_keeps_prefixes() {
+        let (one, two) = (internet(1_000, 65_001, 1), internet(1_000, 65_001, 2));
+        assert!(one.iter().zip(&two).all(|(a, b)| a.prefixes == b.prefixes));
+        assert!(one.iter().zip(&two).any(|(a, b)| a.attributes != b.attributes));
+    }
+}
