@@ -33,7 +33,7 @@ impl Random {
 
 /// Lengths and how many of 1000 prefixes have them.
 const LENGTHS: &[(u8, u32)] =
-    &[(24, 622), (23, 110), (22, 120), (21, 50), (20, 45), (19, 30), (18, 15), (17, 5), (16, 3)];
+    &[(24, 640), (23, 120), (22, 120), (21, 50), (20, 40), (19, 20), (18, 7), (17, 2), (16, 1)];
 
 /// `count` distinct prefixes, announced by a neighbour whose AS is `first_as`. Another `seed` gives
 /// other attributes for the same prefixes. At most two million fit into the unicast space.
