@@ -14,6 +14,8 @@ pub mod open {
     pub const BAD_PEER_AS: u8 = 2;
     /// The identifier is not valid, or is our own on an internal session.
     pub const BAD_IDENTIFIER: u8 = 3;
+    /// An optional parameter is not capabilities.
+    pub const UNSUPPORTED_OPTIONAL_PARAMETER: u8 = 4;
     /// The hold time is not acceptable.
     pub const UNACCEPTABLE_HOLD_TIME: u8 = 6;
     /// A capability is missing (RFC 5492).
