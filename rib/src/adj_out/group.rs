@@ -1,0 +1,449 @@
+//! One group: the neighbours that are told the same, what they are told, and how far each of them has got.
+
+use bgp_wire::{Family, RefreshSubtype, RouteRefresh, UpdateEncoder};
+use bytes::{Bytes, BytesMut};
+use hashbrown::HashTable;
+
+use super::export::{ExportKey, ExportPolicy, ExportRoute, export};
+use super::log::Log;
+use super::pool::{Pool, Said, SaidId};
+use crate::hash::{fold, pair};
+use crate::slab::NONE;
+use crate::{DestId, Holder, Key, Origination, Pools, SourceId, Table};
+
+/// How far a member has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The next destination of a walk over all of them: the first one after the session came up, or a refresh.
+    pub(super) walk: Option<u32>,
+    /// The walk is a refresh whose beginning is yet to be marked (RFC 7313).
+    pub(super) begin_of_rr: bool,
+    /// The walk is a refresh whose end is to be marked (RFC 7313).
+    pub(super) end_of_rr: bool,
+    /// The walk ends with End-of-RIB (RFC 4724).
+    pub(super) end_of_rib: bool,
+    /// Where it goes on in the log after the walk.
+    log: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) peer: SourceId,
+    pub(super) position: Position,
+    pub(super) blocked: bool,
+}
+
+/// A destination about to be encoded.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    except: SourceId,
+    said: SaidId,
+    dest: u32,
+    tell_source: bool,
+}
+
+/// What was exported earlier in a flush: the route's attributes, next hop where it matters, and source lead to `said`.
+#[derive(Debug)]
+struct Memo {
+    route: (u32, u32, u32),
+    /// 0 where the export function refused.
+    said: SaidId,
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) key: ExportKey,
+    pub(super) members: Vec<Member>,
+    /// What the group is told of each destination, by its id.
+    state: Vec<SaidId>,
+    /// The number of destinations that are announced.
+    announced: usize,
+    /// Destinations from here on have not been exported yet: the first walk does that.
+    filled: u32,
+    pool: Pool,
+    memo: HashTable<Memo>,
+    log: Log,
+    encoder: UpdateEncoder,
+    batch: Vec<Item>,
+    cohort: Vec<SourceId>,
+    out: BytesMut,
+}
+
+/// What a flush is given besides the group.
+pub(super) struct Flush<'a, K, P> {
+    pub(super) table: &'a mut Table<K>,
+    pub(super) pools: &'a mut Pools,
+    pub(super) policy: &'a P,
+    pub(super) budget: u32,
+    pub(super) send: &'a mut dyn FnMut(SourceId, Bytes),
+    pub(super) unencodable: usize,
+}
+
+/// A stuck member may leave this many destinations waiting, or twice those that are announced.
+const MAX_PENDING: usize = 1 << 20;
+
+impl Group {
+    pub(super) fn new(key: ExportKey) -> Self {
+        Group {
+            key,
+            members: Vec::new(),
+            state: Vec::new(),
+            announced: 0,
+            filled: 0,
+            pool: Pool::default(),
+            memo: HashTable::new(),
+            log: Log::default(),
+            encoder: UpdateEncoder::new(key.encode),
+            batch: Vec::new(),
+            cohort: Vec::new(),
+            out: BytesMut::new(),
+        }
+    }
+
+    pub(super) fn join(&mut self, peer: SourceId) {
+        let position =
+            Position { walk: Some(0), begin_of_rr: false, end_of_rr: false, end_of_rib: true, log: self.log.end() };
+        self.members.push(Member { peer, position, blocked: false });
+    }
+
+    pub(super) fn member(&mut self, peer: SourceId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.peer == peer)
+    }
+
+    pub(super) fn said(&self, dest: DestId) -> Option<&Said> {
+        self.pool.get(*self.state.get(dest.index())?)
+    }
+
+    pub(super) fn said_anything(&self, dest: DestId) -> bool {
+        self.state.get(dest.index()).is_some_and(|&said| said != 0)
+    }
+
+    pub(super) fn announced(&self) -> usize {
+        self.announced
+    }
+
+    pub(super) fn is_in_sync(&self, member: &Member) -> bool {
+        member.position.walk.is_none() && member.position.log == self.log.end()
+    }
+
+    pub(super) fn pending(&self, member: &Member, end: DestId) -> usize {
+        let walk = member.position.walk.map_or(0, |next| end.0.saturating_sub(next) as usize);
+        walk + self.log.pending(member.position.log)
+    }
+
+    /// Some member that can take more has not been told everything.
+    pub(super) fn has_work(&self) -> bool {
+        self.members.iter().any(|member| !member.blocked && !self.is_in_sync(member))
+    }
+
+    // What to say.
+
+    /// Exports `dest` again, and logs it if that makes a difference to what the members know.
+    pub(super) fn update<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, dest: DestId)
+    where
+        F: Family<Key: Key>,
+        P: ExportPolicy,
+    {
+        if dest.0 >= self.filled {
+            return;
+        }
+        let mut new = self.export::<F, P>(flush, dest);
+        let old = self.state.get(dest.index()).copied().unwrap_or(0);
+        let before = self.pool.get(old).copied();
+        if new == 0
+            && let Some(Said { announced: Some(_), except }) = before
+        {
+            new = self.pool.intern(&mut flush.pools.attrs, Said { announced: None, except });
+        }
+        if new == 0 || new == old {
+            self.pool.release(&mut flush.pools.attrs, new);
+            return;
+        }
+        let except = self.pool.get(new).map(|said| said.except);
+        self.set(flush, dest, new);
+        self.log.push(dest.0, before.is_some_and(|before| Some(before.except) != except));
+    }
+
+    /// What `dest` is to be told as, with a count.
+    fn export<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, dest: DestId) -> SaidId
+    where
+        F: Family<Key: Key>,
+        P: ExportPolicy,
+    {
+        let pools = &mut *flush.pools;
+        let Some(destination) = flush.table.destination(dest) else { return 0 };
+        let Some(best) = destination.best() else { return 0 };
+        let path = best.path;
+        let (Some(source), Some(next_hop)) = (pools.sources.get(path.source), pools.next_hops.get(path.next_hop))
+        else {
+            return 0;
+        };
+        let attr = pools.attrs.attributes(path.attrs);
+        let route = ExportRoute { source_id: path.source, source, attr, next_hop };
+        if !flush.policy.permits(self.key.policy, destination.key().into(), &route) {
+            return 0;
+        }
+        // Toward all but internal neighbours the next hop is our own.
+        let next_hop = if self.key.internal { path.next_hop.0 } else { NONE };
+        let memo = (path.attrs.0, next_hop, path.source.0);
+        if let Some(found) = self.memo.find(memo_hash(&memo), |other| other.route == memo) {
+            self.pool.retain(found.said);
+            return found.said;
+        }
+        let learned = matches!(source.origination, Origination::Session(_));
+        let except = if learned { path.source } else { SourceId(NONE) };
+        let said = match export::<F>(&self.key, &route) {
+            None => 0,
+            Some((bytes, next_hop)) => {
+                let attrs = pools.attrs.intern(&bytes);
+                let said = Said { announced: Some((attrs, next_hop)), except };
+                let said = self.pool.intern(&mut pools.attrs, said);
+                pools.attrs.release(attrs);
+                said
+            }
+        };
+        self.pool.retain(said);
+        self.memo.insert_unique(memo_hash(&memo), Memo { route: memo, said }, |memo| memo_hash(&memo.route));
+        said
+    }
+
+    /// Records `new`, whose count it takes over, as what is said of `dest`.
+    fn set<K: Key, P>(&mut self, flush: &mut Flush<'_, K, P>, dest: DestId, new: SaidId) {
+        if dest.index() >= self.state.len() {
+            let wanted = flush.table.end().index().max(dest.index() + 1);
+            if wanted > self.state.capacity() {
+                self.state.reserve_exact(wanted + wanted / 8 - self.state.len());
+            }
+            self.state.resize(wanted, 0);
+        }
+        let announces = |said: SaidId| self.pool.get(said).is_some_and(|said| said.announced.is_some());
+        let old = core::mem::replace(&mut self.state[dest.index()], new);
+        self.announced += usize::from(announces(new));
+        self.announced -= usize::from(announces(old));
+        if old == 0 {
+            flush.table.hold(dest, Holder::AdjOut);
+        }
+        self.pool.release(&mut flush.pools.attrs, old);
+    }
+
+    /// Forgets what was exported in this flush.
+    pub(super) fn forget_memo<K, P>(&mut self, flush: &mut Flush<'_, K, P>) {
+        for memo in self.memo.drain() {
+            self.pool.release(&mut flush.pools.attrs, memo.said);
+        }
+        if self.pool.len() == 0 {
+            self.state = Vec::new();
+        }
+    }
+
+    // Saying it.
+
+    /// Tells every member that can take more the next part of what it does not know. Members that are equally far get the same
+    /// messages.
+    pub(super) fn serve<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>)
+    where
+        F: Family<Key: Key>,
+        P: ExportPolicy,
+    {
+        let mut served = 0;
+        while let Some(position) = self.next_cohort(served) {
+            let end = self.cohort_end(position, served);
+            self.batch.clear();
+            let after = match position.walk {
+                Some(from) => self.walk::<F, P>(flush, position, from),
+                None => self.follow_log(flush.budget as usize, position),
+            };
+            self.say::<F, P>(flush);
+            if position.walk.is_some() && after.walk.is_none() {
+                self.mark_end::<F, P>(flush, position);
+            }
+            for member in &mut self.members[served..end] {
+                member.position = after;
+            }
+            served = end;
+        }
+    }
+
+    /// The position of the first member from `served` on that wants to be served.
+    fn next_cohort(&self, served: usize) -> Option<Position> {
+        let waits = |member: &&Member| !member.blocked && !self.is_in_sync(member);
+        self.members[served..].iter().find(waits).map(|member| member.position)
+    }
+
+    /// Collects the members at `position` and moves them in front of those yet to be served; returns where these begin.
+    fn cohort_end(&mut self, position: Position, served: usize) -> usize {
+        self.cohort.clear();
+        let mut end = served;
+        for index in served..self.members.len() {
+            let member = &self.members[index];
+            if !member.blocked && member.position == position {
+                self.cohort.push(member.peer);
+                self.members.swap(index, end);
+                end += 1;
+            }
+        }
+        end
+    }
+
+    fn follow_log(&mut self, budget: usize, position: Position) -> Position {
+        let mut log = self.log.end();
+        for entry in self.log.live_from(position.log) {
+            if self.batch.len() == budget {
+                log = entry.seq;
+                break;
+            }
+            let said = self.state[entry.dest as usize];
+            if let Some(Said { except, .. }) = self.pool.get(said) {
+                let (except, dest, tell_source) = (*except, entry.dest, entry.tell_source);
+                self.batch.push(Item { except, said, dest, tell_source });
+            }
+        }
+        Position { log, ..position }
+    }
+
+    fn walk<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, position: Position, from: u32) -> Position
+    where
+        F: Family<Key: Key>,
+        P: ExportPolicy,
+    {
+        if position.begin_of_rr {
+            self.send_to_cohort(flush, |_, out| refresh::<F>(RefreshSubtype::BeginOfRr, out));
+        }
+        let end = flush.table.end().0;
+        let to = end.min(from.saturating_add(flush.budget));
+        for dest in from..to {
+            if dest >= self.filled {
+                let said = self.export::<F, P>(flush, DestId(dest));
+                if said != 0 {
+                    self.set(flush, DestId(dest), said);
+                }
+                self.filled = dest + 1;
+            }
+            let said = self.state.get(dest as usize).copied().unwrap_or(0);
+            if let Some(Said { announced: Some(_), except }) = self.pool.get(said) {
+                self.batch.push(Item { except: *except, said, dest, tell_source: false });
+            }
+        }
+        if to == end {
+            self.filled = NONE;
+        }
+        let walk = (to < end).then_some(to);
+        let more = walk.is_some();
+        Position {
+            walk,
+            begin_of_rr: false,
+            end_of_rr: position.end_of_rr && more,
+            end_of_rib: position.end_of_rib && more,
+            log: position.log,
+        }
+    }
+
+    fn mark_end<F: Family, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, position: Position) {
+        self.send_to_cohort(flush, |encoder, out| {
+            if position.end_of_rib {
+                encoder.end_of_rib(F::AFI_SAFI, out);
+            }
+            if position.end_of_rr {
+                refresh::<F>(RefreshSubtype::EndOfRr, out);
+            }
+        });
+    }
+
+    fn send_to_cohort<K, P>(
+        &mut self,
+        flush: &mut Flush<'_, K, P>,
+        write: impl FnOnce(&mut UpdateEncoder, &mut BytesMut),
+    ) {
+        write(&mut self.encoder, &mut self.out);
+        let messages = self.out.split().freeze();
+        if !messages.is_empty() {
+            self.cohort.iter().for_each(|&peer| (flush.send)(peer, messages.clone()));
+        }
+    }
+
+    /// Encodes the batch for the cohort: routes with equal attributes side by side, those of one source in one piece,
+    /// which goes to all but that source.
+    fn say<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>)
+    where
+        F: Family<Key: Key>,
+    {
+        let Group { pool, encoder, batch, cohort, out, .. } = self;
+        batch.sort_unstable_by_key(|item| (item.except, item.said, item.dest));
+        let Flush { table, pools, send, unencodable, .. } = flush;
+        for items in batch.chunk_by(|a, b| a.except == b.except) {
+            let source = items[0].except;
+            let to_source = cohort.contains(&source);
+            if !to_source || cohort.len() > 1 {
+                for items in items.chunk_by(|a, b| a.said == b.said) {
+                    let Some(Said { announced: Some((attrs, next_hop)), .. }) = pool.get(items[0].said) else {
+                        encoder.withdraw::<F>(keys(table, items), out);
+                        continue;
+                    };
+                    let attributes = pools.attrs.attributes(*attrs).bytes;
+                    if encoder.announce::<F>(attributes, *next_hop, keys(table, items), out).is_err() {
+                        *unencodable += items.len();
+                        encoder.withdraw::<F>(keys(table, items), out);
+                    }
+                }
+                let messages = out.split().freeze();
+                let others = cohort.iter().filter(|peer| **peer != source);
+                others.for_each(|&peer| send(peer, messages.clone()));
+            }
+            if to_source {
+                for item in items.iter().filter(|item| item.tell_source) {
+                    encoder.withdraw::<F>(keys(table, core::slice::from_ref(item)), out);
+                }
+                if !out.is_empty() {
+                    send(source, out.split().freeze());
+                }
+            }
+        }
+    }
+
+    // Letting go.
+
+    /// Drops from the log what all members have got, and puts into `done` the destinations of which nothing is said any more.
+    pub(super) fn trim(&mut self, pools: &mut Pools, done: &mut Vec<DestId>) {
+        let slowest = self.members.iter().map(|member| member.position.log).min().unwrap_or(self.log.end());
+        while let Some(dest) = self.log.pop_before(slowest) {
+            let said = self.state[dest as usize];
+            if matches!(self.pool.get(said), Some(Said { announced: None, .. })) {
+                self.pool.release(&mut pools.attrs, said);
+                self.state[dest as usize] = 0;
+                done.push(DestId(dest));
+            }
+        }
+        if self.pool.len() == 0 {
+            self.state = Vec::new();
+        }
+    }
+
+    /// Removes and returns the blocked members that have left too much waiting.
+    pub(super) fn overrun(&mut self) -> Vec<SourceId> {
+        if self.log.len() <= MAX_PENDING.max(2 * self.announced) {
+            return Vec::new();
+        }
+        let slowest = self.members.iter().map(|member| member.position.log).min();
+        let stuck = |member: &mut Member| member.blocked && Some(member.position.log) == slowest;
+        self.members.extract_if(.., stuck).map(|member| member.peer).collect()
+    }
+
+    /// Gives back everything; returns the destinations of which something was said.
+    pub(super) fn dissolve(mut self, pools: &mut Pools) -> impl Iterator<Item = DestId> {
+        self.pool.clear(&mut pools.attrs);
+        self.state.into_iter().zip(0..).filter(|(said, _)| *said != 0).map(|(_, dest)| DestId(dest))
+    }
+}
+
+/// The prefixes of some items, for the encoder.
+fn keys<K: Key>(table: &Table<K>, items: &[Item]) -> impl Iterator<Item = (Option<u32>, K)> {
+    items.iter().filter_map(|item| Some((None, table.destination(DestId(item.dest))?.key())))
+}
+
+fn refresh<F: Family>(subtype: RefreshSubtype, out: &mut BytesMut) {
+    RouteRefresh { family: F::AFI_SAFI, subtype }.encode(out);
+}
+
+fn memo_hash(&(attrs, next_hop, source): &(u32, u32, u32)) -> u64 {
+    fold(pair(attrs, next_hop) ^ u64::from(source), 0x9e37_79b9_7f4a_7c15)
+}
