@@ -65,6 +65,9 @@ pub enum Input {
     Send(Bytes),
     /// The transport took this many octets of what [`Session::poll_transmit`](crate::Session::poll_transmit) gave.
     Written(Connection, usize),
+    /// Octets of the neighbour lie in the transport and are not read yet, because the caller is busy: they prove that it lives as
+    /// well as read ones, and restart the hold timer. No effect unless Established.
+    Unread(Connection),
     /// Ask the neighbour for its routes of a family again (RFC 2918). Dropped unless negotiated.
     RequestRefresh(AfiSafi),
 }

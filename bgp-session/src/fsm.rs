@@ -107,6 +107,12 @@ impl Session {
         self.watch_sending(now, connection, progress);
     }
 
+    pub(crate) fn unread(&mut self, now: Instant, connection: Connection) {
+        if self.established() == Some(connection) {
+            self.heard(now, connection);
+        }
+    }
+
     pub(crate) fn request_refresh(&mut self, now: Instant, family: AfiSafi) {
         let Some(connection) = self.established() else { return };
         if self.negotiated().is_some_and(|terms| terms.route_refresh && terms.families.contains(family)) {

@@ -105,6 +105,7 @@ impl Session {
             Input::Closed(connection) => self.closed(now, connection),
             Input::Send(messages) => self.send(now, messages),
             Input::Written(connection, octets) => self.written(now, connection, octets),
+            Input::Unread(connection) => self.unread(now, connection),
             Input::RequestRefresh(family) => self.request_refresh(now, family),
         }
     }
