@@ -50,42 +50,18 @@ pub struct AsPath<'a> {
 
 impl<'a> AsPath<'a> {
     pub(crate) fn wide(path: &'a [u8]) -> Self {
-        Self {
-            path,
-            wide: true,
-            tail: &[],
-            lead: u32::MAX,
-        }
+        Self { path, wide: true, tail: &[], lead: u32::MAX }
     }
 
     pub(crate) fn narrow(path: &'a [u8], as4_path: &'a [u8]) -> Self {
-        let narrow = Self {
-            path,
-            wide: false,
-            tail: &[],
-            lead: u32::MAX,
-        };
+        let narrow = Self { path, wide: false, tail: &[], lead: u32::MAX };
         let (all, tail) = (narrow.path_length(), Self::wide(as4_path).path_length());
-        if as4_path.is_empty() || all < tail {
-            narrow
-        } else {
-            Self {
-                tail: as4_path,
-                lead: all - tail,
-                ..narrow
-            }
-        }
+        if as4_path.is_empty() || all < tail { narrow } else { Self { tail: as4_path, lead: all - tail, ..narrow } }
     }
 
     /// The segments from the nearest AS on.
     pub fn segments(&self) -> Segments<'a> {
-        Segments {
-            rest: self.path,
-            wide: self.wide,
-            tail: self.tail,
-            lead: self.lead,
-            in_tail: false,
-        }
+        Segments { rest: self.path, wide: self.wide, tail: self.tail, lead: self.lead, in_tail: false }
     }
 
     /// Every AS number of every segment, in order.
@@ -107,27 +83,14 @@ impl<'a> AsPath<'a> {
 
     /// The AS the route was received from: the first of a leading sequence.
     pub fn first_as(&self) -> Option<u32> {
-        let segment = self
-            .segments()
-            .find(|segment| !segment.kind.is_confederation())?;
-        if segment.kind == SegmentKind::Sequence {
-            segment.asns.clone().next()
-        } else {
-            None
-        }
+        let segment = self.segments().find(|segment| !segment.kind.is_confederation())?;
+        if segment.kind == SegmentKind::Sequence { segment.asns.clone().next() } else { None }
     }
 
     /// The AS that originated the route: the last one, if the path ends in a sequence.
     pub fn origin_as(&self) -> Option<u32> {
-        let segment = self
-            .segments()
-            .filter(|segment| !segment.kind.is_confederation())
-            .last()?;
-        if segment.kind == SegmentKind::Sequence {
-            segment.asns.last()
-        } else {
-            None
-        }
+        let segment = self.segments().filter(|segment| !segment.kind.is_confederation()).last()?;
+        if segment.kind == SegmentKind::Sequence { segment.asns.last() } else { None }
     }
 
     /// Whether the AS number is anywhere in the path.
@@ -147,9 +110,7 @@ impl<'a> AsPath<'a> {
             return;
         }
         for segment in self.segments() {
-            write_segment(segment.kind, segment.asns, out, |asn, out| {
-                out.extend_from_slice(&asn.to_be_bytes())
-            });
+            write_segment(segment.kind, segment.asns, out, |asn, out| out.extend_from_slice(&asn.to_be_bytes()));
         }
     }
 
@@ -170,24 +131,14 @@ impl<'a> AsPath<'a> {
 
     /// Appends what goes into AS4_PATH: the path without confederation segments (RFC 6793 section 4.2.2).
     pub(crate) fn write_as4_path(&self, out: &mut Vec<u8>) {
-        for segment in self
-            .segments()
-            .filter(|segment| !segment.kind.is_confederation())
-        {
-            write_segment(segment.kind, segment.asns, out, |asn, out| {
-                out.extend_from_slice(&asn.to_be_bytes())
-            });
+        for segment in self.segments().filter(|segment| !segment.kind.is_confederation()) {
+            write_segment(segment.kind, segment.asns, out, |asn, out| out.extend_from_slice(&asn.to_be_bytes()));
         }
     }
 }
 
 /// A segment's count is one octet, so that a longer run of ASes is written as several segments.
-fn write_segment(
-    kind: SegmentKind,
-    mut asns: Asns<'_>,
-    out: &mut Vec<u8>,
-    mut write: impl FnMut(u32, &mut Vec<u8>),
-) {
+fn write_segment(kind: SegmentKind, mut asns: Asns<'_>, out: &mut Vec<u8>, mut write: impl FnMut(u32, &mut Vec<u8>)) {
     while asns.len() > 0 {
         let count = asns.len().min(255);
         out.extend_from_slice(&[kind as u8, count as u8]);
@@ -340,10 +291,7 @@ impl<'a> Iterator for Segments<'a> {
                 &[]
             }
         };
-        Some(Segment {
-            kind: SegmentKind::Sequence,
-            asns: Asns { narrow, wide },
-        })
+        Some(Segment { kind: SegmentKind::Sequence, asns: Asns { narrow, wide } })
     }
 }
 
@@ -351,21 +299,8 @@ fn split_segment<'a>(rest: &mut &'a [u8], wide: bool) -> Option<Segment<'a>> {
     let (&[kind, count], body) = rest.split_first_chunk()?;
     let (asns, after) = body.split_at_checked(usize::from(count) * if wide { 4 } else { 2 })?;
     *rest = after;
-    let asns = if wide {
-        Asns {
-            narrow: &[],
-            wide: asns,
-        }
-    } else {
-        Asns {
-            narrow: asns,
-            wide: &[],
-        }
-    };
-    Some(Segment {
-        kind: SegmentKind::from_octet(kind)?,
-        asns,
-    })
+    let asns = if wide { Asns { narrow: &[], wide: asns } } else { Asns { narrow: asns, wide: &[] } };
+    Some(Segment { kind: SegmentKind::from_octet(kind)?, asns })
 }
 
 /// Checks a path's value: segments known, not empty, not cut short (RFC 7606 section 7.2), free of AS 0 (RFC 7607).
@@ -396,9 +331,7 @@ pub struct AsPathBuf {
 impl AsPathBuf {
     /// The empty path, that of a route of one's own.
     pub const fn new() -> Self {
-        Self {
-            segments: Vec::new(),
-        }
+        Self { segments: Vec::new() }
     }
 
     /// A path of one sequence, the nearest AS first.
@@ -422,20 +355,14 @@ impl AsPathBuf {
             return;
         }
         match self.segments.first_mut() {
-            Some((SegmentKind::Sequence, asns)) => {
-                drop(asns.splice(..0, core::iter::repeat_n(asn, count)))
-            }
-            _ => self
-                .segments
-                .insert(0, (SegmentKind::Sequence, vec![asn; count])),
+            Some((SegmentKind::Sequence, asns)) => drop(asns.splice(..0, core::iter::repeat_n(asn, count))),
+            _ => self.segments.insert(0, (SegmentKind::Sequence, vec![asn; count])),
         }
     }
 
     /// The segments, the nearest first.
     pub fn segments(&self) -> impl Iterator<Item = (SegmentKind, &[u32])> {
-        self.segments
-            .iter()
-            .map(|(kind, asns)| (*kind, asns.as_slice()))
+        self.segments.iter().map(|(kind, asns)| (*kind, asns.as_slice()))
     }
 
     /// Appends the segments with 4-octet AS numbers, as AS_PATH's value has them in a canonical block.
@@ -443,8 +370,7 @@ impl AsPathBuf {
         for (kind, asns) in &self.segments {
             for asns in asns.chunks(255) {
                 out.extend_from_slice(&[*kind as u8, asns.len() as u8]);
-                asns.iter()
-                    .for_each(|asn| out.extend_from_slice(&asn.to_be_bytes()));
+                asns.iter().for_each(|asn| out.extend_from_slice(&asn.to_be_bytes()));
             }
         }
     }
@@ -452,12 +378,7 @@ impl AsPathBuf {
 
 impl From<AsPath<'_>> for AsPathBuf {
     fn from(path: AsPath<'_>) -> Self {
-        Self {
-            segments: path
-                .segments()
-                .map(|segment| (segment.kind, segment.asns.collect()))
-                .collect(),
-        }
+        Self { segments: path.segments().map(|segment| (segment.kind, segment.asns.collect())).collect() }
     }
 }
 

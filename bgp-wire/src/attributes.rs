@@ -189,11 +189,7 @@ pub(crate) const fn is_known(code: u8) -> bool {
 const fn is_canonical(code: u8) -> bool {
     !matches!(
         code,
-        code::NEXT_HOP
-            | code::MP_REACH_NLRI
-            | code::MP_UNREACH_NLRI
-            | code::AS4_PATH
-            | code::AS4_AGGREGATOR
+        code::NEXT_HOP | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI | code::AS4_PATH | code::AS4_AGGREGATOR
     )
 }
 
@@ -201,16 +197,10 @@ const fn is_canonical(code: u8) -> bool {
 #[inline]
 pub(crate) const fn expected_flags(code: u8) -> u8 {
     match code {
-        code::ORIGIN
-        | code::AS_PATH
-        | code::NEXT_HOP
-        | code::LOCAL_PREF
-        | code::ATOMIC_AGGREGATE => flag::TRANSITIVE,
-        code::MED
-        | code::ORIGINATOR_ID
-        | code::CLUSTER_LIST
-        | code::MP_REACH_NLRI
-        | code::MP_UNREACH_NLRI => flag::OPTIONAL,
+        code::ORIGIN | code::AS_PATH | code::NEXT_HOP | code::LOCAL_PREF | code::ATOMIC_AGGREGATE => flag::TRANSITIVE,
+        code::MED | code::ORIGINATOR_ID | code::CLUSTER_LIST | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI => {
+            flag::OPTIONAL
+        }
         _ => flag::OPTIONAL | flag::TRANSITIVE,
     }
 }
@@ -231,10 +221,7 @@ impl Table {
 
     #[inline]
     pub(crate) fn offset(&self, code: u8) -> Option<usize> {
-        self.0
-            .get(usize::from(SLOT[usize::from(code)]))
-            .filter(|slot| **slot != ABSENT)
-            .map(|slot| usize::from(*slot))
+        self.0.get(usize::from(SLOT[usize::from(code)])).filter(|slot| **slot != ABSENT).map(|slot| usize::from(*slot))
     }
 }
 
@@ -260,83 +247,60 @@ impl Seen {
 /// Holds an attribute of a known type, other than the two multiprotocol ones, against its rule: RFC 7606 section 7, RFC 6793 section 6,
 /// RFC 8092 section 6, RFC 9234 section 5. The flags are checked by the caller unless the attribute is unexpected.
 #[inline]
-pub(crate) fn check(
-    attribute: &RawAttribute<'_>,
-    ctx: &DecodeCtx,
-) -> Result<(), (Action, ErrorCode)> {
+pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(), (Action, ErrorCode)> {
     use Action::{AttributeDiscard, TreatAsWithdraw};
     let value = attribute.value;
     let external = ctx.peer == PeerKind::External;
     let unexpected = match attribute.code {
         code::LOCAL_PREF | code::ORIGINATOR_ID | code::CLUSTER_LIST => external,
-        code::AS4_PATH | code::AS4_AGGREGATOR => ctx.as4,
+        code::AS4_PATH | code::AS4_AGGREGATOR => ctx.as4 && ctx.peer != PeerKind::Unknown,
         _ => false,
     };
     if unexpected {
         return Err((AttributeDiscard, ErrorCode::UnexpectedAttribute));
     }
-    if (attribute.flags ^ expected_flags(attribute.code)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0
-    {
+    if (attribute.flags ^ expected_flags(attribute.code)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0 {
         return Err((TreatAsWithdraw, ErrorCode::AttributeFlags));
     }
     let length = |fits: bool, action| {
-        if fits {
-            Ok(())
-        } else {
-            Err((action, ErrorCode::AttributeLength))
-        }
+        if fits { Ok(()) } else { Err((action, ErrorCode::AttributeLength)) }
     };
-    let list_of = |size: usize| {
-        length(
-            !value.is_empty() && value.len().is_multiple_of(size),
-            TreatAsWithdraw,
-        )
-    };
+    let list_of = |size: usize| length(!value.is_empty() && value.len().is_multiple_of(size), TreatAsWithdraw);
     match attribute.code {
         code::ORIGIN => match value {
             [0..=2] => Ok(()),
             [_] => Err((TreatAsWithdraw, ErrorCode::InvalidOrigin)),
             _ => length(false, TreatAsWithdraw),
         },
-        code::AS_PATH => {
-            as_path::check(value, ctx.as4, !external).map_err(|code| (TreatAsWithdraw, code))
+        code::AS_PATH => as_path::check(value, ctx.as4, !external).map_err(|code| (TreatAsWithdraw, code)),
+        code::NEXT_HOP | code::MED | code::LOCAL_PREF | code::ORIGINATOR_ID | code::ONLY_TO_CUSTOMER => {
+            length(value.len() == 4, TreatAsWithdraw)
         }
-        code::NEXT_HOP
-        | code::MED
-        | code::LOCAL_PREF
-        | code::ORIGINATOR_ID
-        | code::ONLY_TO_CUSTOMER => length(value.len() == 4, TreatAsWithdraw),
         code::ATOMIC_AGGREGATE => length(value.is_empty(), AttributeDiscard),
         code::AGGREGATOR | code::AS4_AGGREGATOR => {
             let wide = ctx.as4 || attribute.code == code::AS4_AGGREGATOR;
             length(value.len() == if wide { 8 } else { 6 }, AttributeDiscard)?;
             match read_aggregator(value) {
-                Some(aggregator) if aggregator.asn == 0 => {
-                    Err((AttributeDiscard, ErrorCode::AsZero))
-                }
+                Some(aggregator) if aggregator.asn == 0 => Err((AttributeDiscard, ErrorCode::AsZero)),
                 _ => Ok(()),
             }
         }
         code::COMMUNITIES | code::CLUSTER_LIST => list_of(4),
         code::EXTENDED_COMMUNITIES => list_of(8),
         code::LARGE_COMMUNITIES => list_of(12),
-        code::AS4_PATH => {
-            as_path::check(value, true, true).map_err(|code| (AttributeDiscard, code))
-        }
+        code::AS4_PATH => as_path::check(value, true, true).map_err(|code| (AttributeDiscard, code)),
         _ => Ok(()),
     }
 }
 
 fn read_aggregator(value: &[u8]) -> Option<Aggregator> {
     match *value {
-        [a, b, c, d, e, f] => Some(Aggregator {
-            asn: u16::from_be_bytes([a, b]).into(),
-            identifier: [c, d, e, f].into(),
-        }),
-        [a, b, c, d, e, f, g, h] => Some(Aggregator {
-            asn: u32::from_be_bytes([a, b, c, d]),
-            identifier: [e, f, g, h].into(),
-        }),
+        [a, b, c, d, e, f] => {
+            Some(Aggregator { asn: u16::from_be_bytes([a, b]).into(), identifier: [c, d, e, f].into() })
+        }
+        [a, b, c, d, e, f, g, h] => {
+            Some(Aggregator { asn: u32::from_be_bytes([a, b, c, d]), identifier: [e, f, g, h].into() })
+        }
         _ => None,
     }
 }
@@ -358,11 +322,12 @@ impl<'a> Attributes<'a> {
     /// A view on a canonical block, as [`crate::Update::canonical_attributes`] and [`crate::AttributesBuilder::build`] write it. Of
     /// other octets, what is not a sound attribute is left out.
     pub fn canonical(block: &'a [u8]) -> Self {
-        let ctx = DecodeCtx {
-            as4: true,
-            peer: PeerKind::Unknown,
-            ..DecodeCtx::default()
-        };
+        Self::from_dump(block, true)
+    }
+
+    /// A view on attributes from a source that checked them; what is not sound is left out all the same.
+    pub(crate) fn from_dump(block: &'a [u8], wide: bool) -> Self {
+        let ctx = DecodeCtx { as4: wide, peer: PeerKind::Unknown, ..DecodeCtx::default() };
         let mut table = Table::EMPTY;
         let block = &block[..block.len().min(usize::from(u16::MAX))];
         let mut at = 0;
@@ -372,11 +337,7 @@ impl<'a> Attributes<'a> {
             }
             at += taken;
         }
-        Self {
-            block,
-            table,
-            wide: true,
-        }
+        Self { block, table, wide }
     }
 
     /// The attribute of this type, if it stands.
@@ -393,9 +354,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn number(&self, code: u8) -> Option<u32> {
-        self.value(code)?
-            .first_chunk()
-            .map(|octets| u32::from_be_bytes(*octets))
+        self.value(code)?.first_chunk().map(|octets| u32::from_be_bytes(*octets))
     }
 
     fn address(&self, code: u8) -> Option<Ipv4Addr> {
@@ -418,20 +377,36 @@ impl<'a> Attributes<'a> {
         if self.wide {
             return AsPath::wide(path);
         }
-        let as4_path = if self.as4_is_stale() {
-            &[]
-        } else {
-            self.value(code::AS4_PATH).unwrap_or_default()
-        };
+        let as4_path = if self.as4_is_stale() { &[] } else { self.value(code::AS4_PATH).unwrap_or_default() };
         AsPath::narrow(path, as4_path)
+    }
+
+    /// AS_PATH as it came, without AS4_PATH merged in.
+    pub fn unmerged_as_path(&self) -> AsPath<'a> {
+        let path = self.value(code::AS_PATH).unwrap_or_default();
+        if self.wide { AsPath::wide(path) } else { AsPath::narrow(path, &[]) }
+    }
+
+    /// AS4_PATH as it came. Not part of a canonical block.
+    pub fn as4_path(&self) -> Option<AsPath<'a>> {
+        self.value(code::AS4_PATH).map(AsPath::wide)
+    }
+
+    /// AGGREGATOR as it came, without regard to AS4_AGGREGATOR.
+    pub fn unmerged_aggregator(&self) -> Option<Aggregator> {
+        self.value(code::AGGREGATOR).and_then(read_aggregator)
+    }
+
+    /// AS4_AGGREGATOR as it came. Not part of a canonical block.
+    pub fn as4_aggregator(&self) -> Option<Aggregator> {
+        self.value(code::AS4_AGGREGATOR).and_then(read_aggregator)
     }
 
     /// Whether a speaker with 2-octet AS numbers aggregated the route and so left AS4_PATH and AS4_AGGREGATOR behind (RFC 6793 section
     /// 4.2.3).
     fn as4_is_stale(&self) -> bool {
-        let narrow = self.value(code::AGGREGATOR).and_then(read_aggregator);
-        narrow.is_some_and(|aggregator| aggregator.asn != as_path::AS_TRANS.into())
-            && self.table.offset(code::AS4_AGGREGATOR).is_some()
+        self.as4_aggregator().is_some()
+            && self.unmerged_aggregator().is_some_and(|aggregator| aggregator.asn != as_path::AS_TRANS.into())
     }
 
     /// NEXT_HOP, the next hop of the plain NLRI field. Not part of a canonical block.
@@ -456,15 +431,11 @@ impl<'a> Attributes<'a> {
 
     /// AGGREGATOR, or AS4_AGGREGATOR where that holds the AS number proper.
     pub fn aggregator(&self) -> Option<Aggregator> {
-        let aggregator = self.value(code::AGGREGATOR).and_then(read_aggregator)?;
+        let aggregator = self.unmerged_aggregator()?;
         if self.wide || self.as4_is_stale() {
             return Some(aggregator);
         }
-        Some(
-            self.value(code::AS4_AGGREGATOR)
-                .and_then(read_aggregator)
-                .unwrap_or(aggregator),
-        )
+        Some(self.as4_aggregator().unwrap_or(aggregator))
     }
 
     /// COMMUNITIES.
@@ -504,12 +475,7 @@ impl<'a> Attributes<'a> {
 
     /// Every attribute that stands, in the order of the block.
     pub fn iter(&self) -> AttributesIter<'a> {
-        AttributesIter {
-            block: self.block,
-            table: self.table,
-            at: 0,
-            seen: Seen::default(),
-        }
+        AttributesIter { block: self.block, table: self.table, at: 0, seen: Seen::default() }
     }
 
     /// The octets of the block, as they came.
@@ -543,13 +509,8 @@ impl<'a> Attributes<'a> {
             offsets[usize::from(attribute.code)] = offset as u16;
         }
         for offset in offsets.into_iter().filter(|offset| *offset != ABSENT) {
-            let attribute = self
-                .block
-                .get(usize::from(offset)..)
-                .and_then(RawAttribute::read);
-            if let Some((attribute, _)) =
-                attribute.filter(|(attribute, _)| is_canonical(attribute.code))
-            {
+            let attribute = self.block.get(usize::from(offset)..).and_then(RawAttribute::read);
+            if let Some((attribute, _)) = attribute.filter(|(attribute, _)| is_canonical(attribute.code)) {
                 self.write_one(attribute, out);
             }
         }
@@ -561,36 +522,18 @@ impl<'a> Attributes<'a> {
             code::AS_PATH if !self.wide => {
                 let mut value = Vec::with_capacity(2 * attribute.value.len());
                 self.as_path().write_wide(&mut value);
-                RawAttribute {
-                    flags: flag::TRANSITIVE,
-                    code: code::AS_PATH,
-                    value: &value,
-                }
-                .write(out);
+                RawAttribute { flags: flag::TRANSITIVE, code: code::AS_PATH, value: &value }.write(out);
             }
             code::AGGREGATOR if !self.wide => {
                 if let Some(aggregator) = self.aggregator() {
                     let flags = expected_flags(code::AGGREGATOR) | partial;
-                    RawAttribute {
-                        flags,
-                        code: code::AGGREGATOR,
-                        value: &write_aggregator(aggregator),
-                    }
-                    .write(out);
+                    RawAttribute { flags, code: code::AGGREGATOR, value: &write_aggregator(aggregator) }.write(out);
                 }
             }
             known if is_known(known) => {
                 let expected = expected_flags(known);
-                let partial = if expected == flag::OPTIONAL | flag::TRANSITIVE {
-                    partial
-                } else {
-                    0
-                };
-                RawAttribute {
-                    flags: expected | partial,
-                    ..attribute
-                }
-                .write(out);
+                let partial = if expected == flag::OPTIONAL | flag::TRANSITIVE { partial } else { 0 };
+                RawAttribute { flags: expected | partial, ..attribute }.write(out);
             }
             _ if attribute.is_transitive() => {
                 let flags = flag::OPTIONAL | flag::TRANSITIVE | flag::PARTIAL;
@@ -602,8 +545,7 @@ impl<'a> Attributes<'a> {
 }
 
 pub(crate) fn write_aggregator(aggregator: Aggregator) -> [u8; 8] {
-    let ([a, b, c, d], [e, f, g, h]) =
-        (aggregator.asn.to_be_bytes(), aggregator.identifier.octets());
+    let ([a, b, c, d], [e, f, g, h]) = (aggregator.asn.to_be_bytes(), aggregator.identifier.octets());
     [a, b, c, d, e, f, g, h]
 }
 

@@ -2,8 +2,7 @@
 
 use crate::as_path::{AsPath, AsPathBuf};
 use crate::attributes::{
-    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_known,
-    write_aggregator,
+    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_known, write_aggregator,
 };
 use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
 use core::fmt;
@@ -59,9 +58,7 @@ pub struct AttributesBuilder {
 impl AttributesBuilder {
     /// Attributes of a route of one's own: this ORIGIN and an empty AS_PATH.
     pub fn new(origin: Origin) -> Self {
-        let mut builder = Self {
-            attributes: BTreeMap::new(),
-        };
+        let mut builder = Self { attributes: BTreeMap::new() };
         builder.origin(origin).as_path(&AsPathBuf::new());
         builder
     }
@@ -114,10 +111,7 @@ impl AttributesBuilder {
 
     /// Puts an AS number in front of AS_PATH `count` times.
     pub fn prepend(&mut self, asn: u32, count: usize) -> &mut Self {
-        let value = self
-            .attributes
-            .get(&code::AS_PATH)
-            .map_or(&[][..], |(_, value)| value);
+        let value = self.attributes.get(&code::AS_PATH).map_or(&[][..], |(_, value)| value);
         let mut path = AsPathBuf::from(AsPath::wide(value));
         path.prepend(asn, count);
         self.as_path(&path)
@@ -130,10 +124,7 @@ impl AttributesBuilder {
 
     /// Sets or removes LOCAL_PREF.
     pub fn local_pref(&mut self, local_pref: Option<u32>) -> &mut Self {
-        self.set_or_remove(
-            code::LOCAL_PREF,
-            local_pref.map(|local_pref| local_pref.to_be_bytes().into()),
-        )
+        self.set_or_remove(code::LOCAL_PREF, local_pref.map(|local_pref| local_pref.to_be_bytes().into()))
     }
 
     /// Sets or removes ATOMIC_AGGREGATE.
@@ -143,10 +134,7 @@ impl AttributesBuilder {
 
     /// Sets or removes AGGREGATOR.
     pub fn aggregator(&mut self, aggregator: Option<Aggregator>) -> &mut Self {
-        self.set_or_remove(
-            code::AGGREGATOR,
-            aggregator.map(|aggregator| write_aggregator(aggregator).into()),
-        )
+        self.set_or_remove(code::AGGREGATOR, aggregator.map(|aggregator| write_aggregator(aggregator).into()))
     }
 
     /// Sets COMMUNITIES; none removes it.
@@ -165,10 +153,7 @@ impl AttributesBuilder {
     }
 
     /// Sets EXTENDED COMMUNITIES; none removes it.
-    pub fn ext_communities(
-        &mut self,
-        communities: impl IntoIterator<Item = ExtendedCommunity>,
-    ) -> &mut Self {
+    pub fn ext_communities(&mut self, communities: impl IntoIterator<Item = ExtendedCommunity>) -> &mut Self {
         self.set_list(code::EXTENDED_COMMUNITIES, communities)
     }
 
@@ -183,10 +168,7 @@ impl AttributesBuilder {
     }
 
     /// Sets LARGE_COMMUNITY; none removes it.
-    pub fn large_communities(
-        &mut self,
-        communities: impl IntoIterator<Item = LargeCommunity>,
-    ) -> &mut Self {
+    pub fn large_communities(&mut self, communities: impl IntoIterator<Item = LargeCommunity>) -> &mut Self {
         self.set_list(code::LARGE_COMMUNITIES, communities)
     }
 
@@ -202,18 +184,12 @@ impl AttributesBuilder {
 
     /// Sets or removes OTC (RFC 9234).
     pub fn only_to_customer(&mut self, asn: Option<u32>) -> &mut Self {
-        self.set_or_remove(
-            code::ONLY_TO_CUSTOMER,
-            asn.map(|asn| asn.to_be_bytes().into()),
-        )
+        self.set_or_remove(code::ONLY_TO_CUSTOMER, asn.map(|asn| asn.to_be_bytes().into()))
     }
 
     /// Sets or removes ORIGINATOR_ID.
     pub fn originator_id(&mut self, identifier: Option<Ipv4Addr>) -> &mut Self {
-        self.set_or_remove(
-            code::ORIGINATOR_ID,
-            identifier.map(|identifier| identifier.octets().into()),
-        )
+        self.set_or_remove(code::ORIGINATOR_ID, identifier.map(|identifier| identifier.octets().into()))
     }
 
     /// Sets CLUSTER_LIST; none removes it.
@@ -232,17 +208,11 @@ impl AttributesBuilder {
 
     /// Removes every attribute that is not passed to another AS: MULTI_EXIT_DISC, LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST.
     pub fn remove_internal(&mut self) -> &mut Self {
-        self.remove(code::MED)
-            .remove(code::LOCAL_PREF)
-            .remove(code::ORIGINATOR_ID)
-            .remove(code::CLUSTER_LIST)
+        self.remove(code::MED).remove(code::LOCAL_PREF).remove(code::ORIGINATOR_ID).remove(code::CLUSTER_LIST)
     }
 
     fn items<T: Listed>(&self, code: u8) -> Vec<T> {
-        self.attributes
-            .get(&code)
-            .map(|(_, value)| crate::List::new(value).collect())
-            .unwrap_or_default()
+        self.attributes.get(&code).map(|(_, value)| crate::List::new(value).collect()).unwrap_or_default()
     }
 
     fn add<T: Listed + PartialEq>(&mut self, code: u8, item: T) -> &mut Self {
@@ -263,12 +233,7 @@ impl AttributesBuilder {
     pub fn build(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (code, (flags, value)) in &self.attributes {
-            RawAttribute {
-                flags: *flags,
-                code: *code,
-                value,
-            }
-            .write(&mut out);
+            RawAttribute { flags: *flags, code: *code, value }.write(&mut out);
         }
         out
     }

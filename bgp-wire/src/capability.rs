@@ -193,10 +193,7 @@ impl Capability {
 
     /// From type code and value.
     pub fn decode(code: u8, value: &[u8]) -> Self {
-        Self::typed(code, value).unwrap_or_else(|| Self::Unknown {
-            code,
-            value: Bytes::copy_from_slice(value),
-        })
+        Self::typed(code, value).unwrap_or_else(|| Self::Unknown { code, value: Bytes::copy_from_slice(value) })
     }
 
     fn typed(code: u8, value: &[u8]) -> Option<Self> {
@@ -231,9 +228,7 @@ impl Capability {
                     families: entries.iter().map(entry).collect(),
                 })
             }
-            (code::FOUR_OCTET_AS, &[a, b, c, d]) => {
-                Self::FourOctetAs(u32::from_be_bytes([a, b, c, d]))
-            }
+            (code::FOUR_OCTET_AS, &[a, b, c, d]) => Self::FourOctetAs(u32::from_be_bytes([a, b, c, d])),
             (code::ADD_PATH, value) => {
                 let (entries, []) = value.as_chunks::<4>() else {
                     return None;
@@ -246,10 +241,7 @@ impl Capability {
                         3 => AddPathMode::Both,
                         _ => return None,
                     };
-                    Some(AddPath {
-                        family: family([a, b], safi),
-                        mode,
-                    })
+                    Some(AddPath { family: family([a, b], safi), mode })
                 };
                 Self::AddPath(entries.iter().filter_map(entry).collect())
             }
@@ -292,8 +284,7 @@ impl Capability {
             }
             Self::Role(role) => out.push(role.octet()),
             Self::GracefulRestart(restart) => {
-                let flags =
-                    u16::from(restart.restarted) << 15 | u16::from(restart.notification) << 14;
+                let flags = u16::from(restart.restarted) << 15 | u16::from(restart.notification) << 14;
                 out.extend_from_slice(&(flags | restart.restart_time.min(0x0fff)).to_be_bytes());
                 for entry in restart.families.iter().take(253 / 4) {
                     put_family(entry.family, out, false);

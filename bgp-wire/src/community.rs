@@ -72,11 +72,7 @@ pub struct LargeCommunity {
 impl LargeCommunity {
     /// The community `global:local1:local2`.
     pub const fn new(global: u32, local1: u32, local2: u32) -> Self {
-        Self {
-            global,
-            local1,
-            local2,
-        }
+        Self { global, local1, local2 }
     }
 }
 
@@ -129,25 +125,14 @@ impl fmt::Display for ExtendedCommunity {
             _ => "",
         };
         match kind {
-            0 if !name.is_empty() => write!(
-                f,
-                "{name}:{}:{}",
-                u16::from_be_bytes([a, b]),
-                u32::from_be_bytes([c, d, e, g])
-            ),
-            1 if !name.is_empty() => write!(
-                f,
-                "{name}:{}:{}",
-                Ipv4Addr::new(a, b, c, d),
-                u16::from_be_bytes([e, g])
-            ),
+            0 if !name.is_empty() => {
+                write!(f, "{name}:{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g]))
+            }
+            1 if !name.is_empty() => write!(f, "{name}:{}:{}", Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g])),
             // The L keeps a 4-octet AS number below 65536 apart from a 2-octet one.
-            2 if !name.is_empty() => write!(
-                f,
-                "{name}:{}L:{}",
-                u32::from_be_bytes([a, b, c, d]),
-                u16::from_be_bytes([e, g])
-            ),
+            2 if !name.is_empty() => {
+                write!(f, "{name}:{}L:{}", u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, g]))
+            }
             _ => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
         }
     }
@@ -179,9 +164,7 @@ impl Listed for Community {
     const LEN: usize = 4;
 
     fn read(octets: &[u8]) -> Option<Self> {
-        octets
-            .first_chunk()
-            .map(|octets| Self(u32::from_be_bytes(*octets)))
+        octets.first_chunk().map(|octets| Self(u32::from_be_bytes(*octets)))
     }
 
     fn write(self, out: &mut Vec<u8>) {
@@ -198,11 +181,7 @@ impl Listed for LargeCommunity {
             wide[4..].copy_from_slice(octets.first_chunk::<12>()?);
             wide
         });
-        Some(Self::new(
-            (octets >> 64) as u32,
-            (octets >> 32) as u32,
-            octets as u32,
-        ))
+        Some(Self::new((octets >> 64) as u32, (octets >> 32) as u32, octets as u32))
     }
 
     fn write(self, out: &mut Vec<u8>) {
@@ -245,10 +224,7 @@ pub struct List<'a, T> {
 
 impl<'a, T: Listed> List<'a, T> {
     pub(crate) fn new(value: &'a [u8]) -> Self {
-        Self {
-            rest: value,
-            item: PhantomData,
-        }
+        Self { rest: value, item: PhantomData }
     }
 
     /// The octets that are left, as on the wire.

@@ -37,10 +37,7 @@ impl fmt::Display for EncodeError {
                 )
             }
             Self::NextHopFamily { family, next_hop } => {
-                write!(
-                    f,
-                    "the next hop {next_hop} cannot go with {family} routes on this session"
-                )
+                write!(f, "the next hop {next_hop} cannot go with {family} routes on this session")
             }
         }
     }
@@ -83,15 +80,12 @@ impl Layout {
         self.to_tail = Some(6);
         let [afi0, afi1] = family.afi.to_be_bytes();
         let flags = flag::OPTIONAL | flag::EXTENDED_LENGTH;
-        self.head
-            .extend_from_slice(&[0, 0, 0, 0, flags, code, 0, 0, afi0, afi1, family.safi]);
+        self.head.extend_from_slice(&[0, 0, 0, 0, flags, code, 0, 0, afi0, afi1, family.safi]);
     }
 
     fn put_next_hop(&mut self, addresses: &[Ipv6Addr]) {
         self.head.push(16 * addresses.len() as u8);
-        addresses
-            .iter()
-            .for_each(|address| self.head.extend_from_slice(&address.octets()));
+        addresses.iter().for_each(|address| self.head.extend_from_slice(&address.octets()));
         // Reserved.
         self.head.push(0);
     }
@@ -102,9 +96,8 @@ impl Layout {
         out.put_slice(&self.tail);
         let message = &mut out[at..];
         let end = message.len();
-        let mut put = |offset: usize, length: usize| {
-            message[offset..offset + 2].copy_from_slice(&(length as u16).to_be_bytes())
-        };
+        let mut put =
+            |offset: usize, length: usize| message[offset..offset + 2].copy_from_slice(&(length as u16).to_be_bytes());
         put(16, end);
         for (field, counted) in [(self.to_end, end), (self.to_tail, routes_end)] {
             if let Some(field) = field {
@@ -117,10 +110,7 @@ impl Layout {
 impl UpdateEncoder {
     /// An encoder for what was negotiated.
     pub fn new(ctx: EncodeCtx) -> Self {
-        Self {
-            ctx,
-            layout: Layout::default(),
-        }
+        Self { ctx, layout: Layout::default() }
     }
 
     /// What was negotiated.
@@ -147,12 +137,7 @@ impl UpdateEncoder {
             NextHop::Ipv4(address) if family == AfiSafi::IPV4_UNICAST => {
                 // The attributes do not change from message to message, so that their length is known here.
                 layout.head.extend_from_slice(&[0; 4]);
-                write_attributes(
-                    attributes,
-                    self.ctx.as4,
-                    Some(address.octets()),
-                    &mut layout.head,
-                );
+                write_attributes(attributes, self.ctx.as4, Some(address.octets()), &mut layout.head);
                 let length = (layout.head.len() - 4).min(usize::from(u16::MAX)) as u16;
                 layout.head[2..4].copy_from_slice(&length.to_be_bytes());
                 return self.pack::<F>(keys, out);
@@ -161,8 +146,7 @@ impl UpdateEncoder {
             NextHop::Ipv6LinkLocal { global, link_local } => &[*global, *link_local],
             NextHop::Ipv4(_) => &[],
         };
-        let allowed =
-            family == AfiSafi::IPV6_UNICAST || self.ctx.extended_next_hop.contains(family);
+        let allowed = family == AfiSafi::IPV6_UNICAST || self.ctx.extended_next_hop.contains(family);
         if addresses.is_empty() || !allowed {
             return Err(EncodeError::NextHopFamily { family, next_hop });
         }
@@ -173,11 +157,7 @@ impl UpdateEncoder {
     }
 
     /// Appends UPDATEs that withdraw the routes; without routes, nothing.
-    pub fn withdraw<F: Family>(
-        &mut self,
-        keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
-        out: &mut BytesMut,
-    ) {
+    pub fn withdraw<F: Family>(&mut self, keys: impl IntoIterator<Item = (Option<u32>, F::Key)>, out: &mut BytesMut) {
         self.layout.clear();
         if F::AFI_SAFI == AfiSafi::IPV4_UNICAST {
             self.layout.head.extend_from_slice(&[0; 2]);
@@ -185,8 +165,7 @@ impl UpdateEncoder {
             // No attributes.
             self.layout.tail.extend_from_slice(&[0; 2]);
         } else {
-            self.layout
-                .start_multiprotocol(code::MP_UNREACH_NLRI, F::AFI_SAFI);
+            self.layout.start_multiprotocol(code::MP_UNREACH_NLRI, F::AFI_SAFI);
         }
         // It cannot fail: what stands around the routes of a withdrawal is a few octets.
         let _ = self.pack::<F>(keys, out);
@@ -201,18 +180,7 @@ impl UpdateEncoder {
         }
         let [afi0, afi1] = family.afi.to_be_bytes();
         out.put_slice(&frame::header(29, frame::UPDATE));
-        out.put_slice(&[
-            0,
-            0,
-            0,
-            6,
-            flag::OPTIONAL,
-            code::MP_UNREACH_NLRI,
-            3,
-            afi0,
-            afi1,
-            family.safi,
-        ]);
+        out.put_slice(&[0, 0, 0, 6, flag::OPTIONAL, code::MP_UNREACH_NLRI, 3, afi0, afi1, family.safi]);
     }
 
     /// Writes as many messages as the routes need. On an error, `out` is as it was.
@@ -261,12 +229,7 @@ fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mu
     let mut next_hop = next_hop;
     let mut put_next_hop = |out: &mut Vec<u8>| {
         if let Some(value) = next_hop.take() {
-            RawAttribute {
-                flags: flag::TRANSITIVE,
-                code: code::NEXT_HOP,
-                value: &value,
-            }
-            .write(out);
+            RawAttribute { flags: flag::TRANSITIVE, code: code::NEXT_HOP, value: &value }.write(out);
         }
     };
     let mut as4_path = Vec::new();
@@ -281,11 +244,7 @@ fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mu
                 if attributes.as_path().write_narrow(&mut value) {
                     attributes.as_path().write_as4_path(&mut as4_path);
                 }
-                RawAttribute {
-                    value: &value,
-                    ..attribute
-                }
-                .write(out);
+                RawAttribute { value: &value, ..attribute }.write(out);
             }
             code::AGGREGATOR if !as4 => {
                 let (asn, identifier) = attribute.value.split_at(attribute.value.len().min(4));
@@ -296,29 +255,16 @@ fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mu
                         AS_TRANS.to_be_bytes()
                     }
                 };
-                RawAttribute {
-                    value: &[&narrow, identifier].concat(),
-                    ..attribute
-                }
-                .write(out);
+                RawAttribute { value: &[&narrow, identifier].concat(), ..attribute }.write(out);
             }
             _ => attribute.write(out),
         }
     }
     put_next_hop(out);
     if !as4_path.is_empty() {
-        RawAttribute {
-            flags: expected_flags(code::AS4_PATH),
-            code: code::AS4_PATH,
-            value: &as4_path,
-        }
-        .write(out);
+        RawAttribute { flags: expected_flags(code::AS4_PATH), code: code::AS4_PATH, value: &as4_path }.write(out);
     }
     if let Some(aggregator) = as4_aggregator {
-        RawAttribute {
-            code: code::AS4_AGGREGATOR,
-            ..aggregator
-        }
-        .write(out);
+        RawAttribute { code: code::AS4_AGGREGATOR, ..aggregator }.write(out);
     }
 }

@@ -50,7 +50,9 @@ pub enum ErrorCode {
     AsZero,
     /// The attribute is not meant to come from this kind of peer.
     UnexpectedAttribute,
-    /// MP_REACH_NLRI or MP_UNREACH_NLRI is malformed: its lengths, its next hop, or a prefix in it.
+    /// MP_REACH_NLRI or MP_UNREACH_NLRI is too short, or its next hop is of no length the family allows.
+    MalformedMultiprotocol,
+    /// A prefix in MP_REACH_NLRI or MP_UNREACH_NLRI is longer than its family allows or runs past the attribute's end.
     InvalidMultiprotocolNlri,
     /// A prefix in the NLRI or withdrawn field is longer than its family allows or runs past the field's end.
     InvalidNetworkField,
@@ -71,7 +73,7 @@ impl ErrorCode {
             Self::BadIdentifier => (2, 3),
             Self::UnsupportedOptionalParameter => (2, 4),
             Self::UnacceptableHoldTime => (2, 6),
-            Self::MalformedAttributeList | Self::DuplicateAttribute => (3, 1),
+            Self::MalformedAttributeList | Self::DuplicateAttribute | Self::MalformedMultiprotocol => (3, 1),
             Self::UnrecognizedWellKnownAttribute => (3, 2),
             Self::MissingWellKnownAttribute => (3, 3),
             Self::AttributeFlags => (3, 4),
@@ -103,16 +105,11 @@ impl ErrorCode {
             Self::AttributeLength => "the attribute's length is not one its type allows",
             Self::InvalidOrigin => "the origin is unknown",
             Self::MalformedAsPath => "an AS path segment is unknown, empty or cut short",
-            Self::ConfederationSegment => {
-                "a confederation segment came from outside the confederation"
-            }
+            Self::ConfederationSegment => "a confederation segment came from outside the confederation",
             Self::AsZero => "AS 0 is not allowed",
-            Self::UnexpectedAttribute => {
-                "the attribute is not meant to come from this kind of peer"
-            }
-            Self::InvalidMultiprotocolNlri => {
-                "the multiprotocol routes or their next hop are malformed"
-            }
+            Self::UnexpectedAttribute => "the attribute is not meant to come from this kind of peer",
+            Self::MalformedMultiprotocol => "the attribute is too short or its next hop has a wrong length",
+            Self::InvalidMultiprotocolNlri => "a prefix of the attribute is too long or cut short",
             Self::InvalidNetworkField => "a prefix is too long or cut short",
             Self::InvalidRefreshLength => "the ROUTE-REFRESH has the wrong length",
         }
@@ -140,21 +137,11 @@ pub struct Malformed {
 
 impl Malformed {
     pub(crate) fn new(code: ErrorCode, offset: usize) -> Self {
-        Self {
-            code,
-            offset,
-            attribute: None,
-            data: Bytes::new(),
-        }
+        Self { code, offset, attribute: None, data: Bytes::new() }
     }
 
     pub(crate) fn with_data(code: ErrorCode, offset: usize, data: &[u8]) -> Self {
-        Self {
-            code,
-            offset,
-            attribute: None,
-            data: Bytes::copy_from_slice(data),
-        }
+        Self { code, offset, attribute: None, data: Bytes::copy_from_slice(data) }
     }
 }
 
@@ -172,11 +159,7 @@ impl core::error::Error for Malformed {}
 impl From<&Malformed> for Notification {
     fn from(malformed: &Malformed) -> Self {
         let (code, subcode) = malformed.code.notification();
-        Self {
-            code,
-            subcode,
-            data: malformed.data.clone(),
-        }
+        Self { code, subcode, data: malformed.data.clone() }
     }
 }
 

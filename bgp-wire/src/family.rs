@@ -103,9 +103,7 @@ impl FamilySet {
 
     /// The families in the set, IPv4 first.
     pub fn iter(self) -> impl Iterator<Item = AfiSafi> {
-        [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST]
-            .into_iter()
-            .filter(move |family| self.contains(*family))
+        [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST].into_iter().filter(move |family| self.contains(*family))
     }
 }
 
@@ -128,16 +126,7 @@ pub trait Family: sealed::Sealed + Copy + fmt::Debug + 'static {
     /// Longest prefix in bits.
     const MAX_PREFIX_LEN: u8;
     /// What a route of this family is known by. Host bits of a key are always zero.
-    type Key: Copy
-        + Eq
-        + Hash
-        + Ord
-        + fmt::Debug
-        + fmt::Display
-        + Into<IpNet>
-        + Send
-        + Sync
-        + 'static;
+    type Key: Copy + Eq + Hash + Ord + fmt::Debug + fmt::Display + Into<IpNet> + Send + Sync + 'static;
 
     /// Reads the prefix at the start of `rest`: the key and the octets it took. `None` at the end, or where the octets are no prefix.
     #[doc(hidden)]
@@ -211,9 +200,7 @@ impl Family for Ipv6Unicast {
             return None;
         }
         let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-        Ipv6Net::new(Ipv6Addr::from_bits(wide & mask), length)
-            .ok()
-            .map(|key| (key, taken))
+        Ipv6Net::new(Ipv6Addr::from_bits(wide & mask), length).ok().map(|key| (key, taken))
     }
 
     #[inline]

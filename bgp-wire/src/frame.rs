@@ -55,19 +55,14 @@ pub fn peek(received: &[u8], max_len: usize) -> Result<Option<usize>, Malformed>
         UPDATE => (23, max_len),
         NOTIFICATION => (21, max_len),
         KEEPALIVE => (HEADER_LEN, HEADER_LEN),
-        // A shorter or longer ROUTE-REFRESH has an error of its own (RFC 7313 section 5).
-        ROUTE_REFRESH => (HEADER_LEN, max_len),
+        ROUTE_REFRESH => (23, max_len),
         kind if (HEADER_LEN..=max_len).contains(&len) => {
             return Err(Malformed::with_data(ErrorCode::BadMessageType, 18, &[kind]));
         }
         _ => (HEADER_LEN, max_len),
     };
     if len < min || len > max {
-        return Err(Malformed::with_data(
-            ErrorCode::BadMessageLength,
-            16,
-            &header[16..18],
-        ));
+        return Err(Malformed::with_data(ErrorCode::BadMessageLength, 16, &header[16..18]));
     }
     Ok(Some(len))
 }

@@ -23,6 +23,7 @@ mod error;
 mod family;
 pub mod frame;
 mod message;
+pub mod mrt;
 mod nlri;
 pub mod notification;
 mod open;
@@ -32,9 +33,7 @@ mod update;
 pub use as_path::{AS_TRANS, AsPath, AsPathBuf, Asns, Segment, SegmentKind, Segments};
 pub use attributes::{Aggregator, Attributes, AttributesIter, Origin, RawAttribute};
 pub use builder::{AttributeBlock, AttributesBuilder};
-pub use capability::{
-    AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily, Role,
-};
+pub use capability::{AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily, Role};
 pub use community::{Community, ExtendedCommunity, LargeCommunity, List, Listed};
 pub use encode::{EncodeError, UpdateEncoder};
 pub use error::{Action, ErrorCode, Fault, Malformed};

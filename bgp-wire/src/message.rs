@@ -35,11 +35,7 @@ pub struct DecodeCtx {
 impl DecodeCtx {
     /// Longest message to accept, in octets.
     pub const fn max_len(&self) -> usize {
-        if self.extended_message {
-            MAX_EXTENDED_LEN
-        } else {
-            MAX_LEN
-        }
+        if self.extended_message { MAX_EXTENDED_LEN } else { MAX_LEN }
     }
 }
 
@@ -59,11 +55,7 @@ pub struct EncodeCtx {
 impl EncodeCtx {
     /// Longest message to write, in octets.
     pub const fn max_len(&self) -> usize {
-        if self.extended_message {
-            MAX_EXTENDED_LEN
-        } else {
-            MAX_LEN
-        }
+        if self.extended_message { MAX_EXTENDED_LEN } else { MAX_LEN }
     }
 }
 

@@ -18,11 +18,7 @@ pub struct Nlri<'a, F> {
 impl<'a, F: Family> Nlri<'a, F> {
     /// Over octets that [`check`] has passed.
     pub(crate) fn new(rest: &'a [u8], add_path: bool) -> Self {
-        Self {
-            rest,
-            add_path,
-            family: PhantomData,
-        }
+        Self { rest, add_path, family: PhantomData }
     }
 
     /// Whether no prefix is left.

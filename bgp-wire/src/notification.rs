@@ -94,11 +94,7 @@ impl Notification {
 
     /// A NOTIFICATION without data.
     pub const fn new(code: u8, subcode: u8) -> Self {
-        Self {
-            code,
-            subcode,
-            data: Bytes::new(),
-        }
+        Self { code, subcode, data: Bytes::new() }
     }
 
     /// A CEASE without text.
@@ -113,38 +109,25 @@ impl Notification {
         let mut data = BytesMut::with_capacity(1 + text.len());
         data.put_u8(text.len() as u8);
         data.put_slice(text.as_bytes());
-        Self {
-            code: CEASE,
-            subcode,
-            data: data.freeze(),
-        }
+        Self { code: CEASE, subcode, data: data.freeze() }
     }
 
     /// The text the other side's operator gave with a shutdown or reset (RFC 9003). `None` if there is none or it is not UTF-8.
     /// Control characters are for the caller to escape when showing it.
     pub fn shutdown_communication(&self) -> Option<&str> {
-        if self.code != CEASE
-            || !matches!(
-                self.subcode,
-                cease::ADMINISTRATIVE_SHUTDOWN | cease::ADMINISTRATIVE_RESET
-            )
-        {
+        if self.code != CEASE || !matches!(self.subcode, cease::ADMINISTRATIVE_SHUTDOWN | cease::ADMINISTRATIVE_RESET) {
             return None;
         }
         let (&len, text) = self.data.split_first()?;
-        core::str::from_utf8(text.get(..usize::from(len))?)
-            .ok()
-            .filter(|text| !text.is_empty())
+        core::str::from_utf8(text.get(..usize::from(len))?).ok().filter(|text| !text.is_empty())
     }
 
     /// From a whole message; the header's checks leave nothing that could be wrong.
     pub(crate) fn parse(frame: &[u8]) -> Self {
         match frame.get(HEADER_LEN..) {
-            Some([code, subcode, data @ ..]) => Self {
-                code: *code,
-                subcode: *subcode,
-                data: Bytes::copy_from_slice(data),
-            },
+            Some([code, subcode, data @ ..]) => {
+                Self { code: *code, subcode: *subcode, data: Bytes::copy_from_slice(data) }
+            }
             _ => Self::new(0, 0),
         }
     }
@@ -153,25 +136,16 @@ impl Notification {
     pub fn encode(&self, out: &mut BytesMut) {
         let room = frame::MAX_LEN - HEADER_LEN - 2;
         let data = &self.data[..self.data.len().min(room)];
-        out.put_slice(&frame::header(
-            (HEADER_LEN + 2 + data.len()) as u16,
-            frame::NOTIFICATION,
-        ));
+        out.put_slice(&frame::header((HEADER_LEN + 2 + data.len()) as u16, frame::NOTIFICATION));
         out.put_slice(&[self.code, self.subcode]);
         out.put_slice(data);
     }
 
     fn names(&self) -> (Option<&'static str>, Option<&'static str>) {
         let (code, subcodes): (_, &[&str]) = match self.code {
-            MESSAGE_HEADER_ERROR => (
-                "message header error",
-                &[
-                    "",
-                    "connection not synchronized",
-                    "bad message length",
-                    "bad message type",
-                ],
-            ),
+            MESSAGE_HEADER_ERROR => {
+                ("message header error", &["", "connection not synchronized", "bad message length", "bad message type"])
+            }
             OPEN_ERROR => (
                 "OPEN message error",
                 &[
@@ -232,20 +206,11 @@ impl Notification {
                     "BFD down",
                 ],
             ),
-            ROUTE_REFRESH_ERROR => (
-                "ROUTE-REFRESH message error",
-                &["", "invalid message length"],
-            ),
+            ROUTE_REFRESH_ERROR => ("ROUTE-REFRESH message error", &["", "invalid message length"]),
             SEND_HOLD_TIMER_EXPIRED => ("send hold timer expired", &[]),
             _ => return (None, None),
         };
-        (
-            Some(code),
-            subcodes
-                .get(usize::from(self.subcode))
-                .copied()
-                .filter(|name| !name.is_empty()),
-        )
+        (Some(code), subcodes.get(usize::from(self.subcode)).copied().filter(|name| !name.is_empty()))
     }
 }
 

@@ -28,81 +28,36 @@ pub struct Open<'a> {
 impl<'a> Open<'a> {
     /// From a whole message of at least [`PARAMETERS_START`] octets.
     pub(crate) fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
-        let short = || {
-            Malformed::with_data(
-                ErrorCode::BadMessageLength,
-                16,
-                frame.get(16..18).unwrap_or_default(),
-            )
-        };
-        let &[
-            version,
-            as0,
-            as1,
-            hold0,
-            hold1,
-            a,
-            b,
-            c,
-            d,
-            len,
-            ref rest @ ..,
-        ] = frame.get(HEADER_LEN..).ok_or_else(short)?
+        let short = || Malformed::with_data(ErrorCode::BadMessageLength, 16, frame.get(16..18).unwrap_or_default());
+        let &[version, as0, as1, hold0, hold1, a, b, c, d, len, ref rest @ ..] =
+            frame.get(HEADER_LEN..).ok_or_else(short)?
         else {
             return Err(short());
         };
         let malformed = |offset| Malformed::new(ErrorCode::MalformedOpen, offset);
         if version != 4 {
-            return Err(Malformed::with_data(
-                ErrorCode::UnsupportedVersion,
-                HEADER_LEN,
-                &[0, 4],
-            ));
+            return Err(Malformed::with_data(ErrorCode::UnsupportedVersion, HEADER_LEN, &[0, 4]));
         }
-        let (my_as, hold_time) = (
-            u16::from_be_bytes([as0, as1]),
-            u16::from_be_bytes([hold0, hold1]),
-        );
+        let (my_as, hold_time) = (u16::from_be_bytes([as0, as1]), u16::from_be_bytes([hold0, hold1]));
         let identifier = Ipv4Addr::new(a, b, c, d);
         // RFC 9072: the one-octet length should be 255 with the extended form; what counts is the type octet, and a length that is not 0.
         let (extended, parameters) = match rest {
             [EXTENDED, len0, len1, rest @ ..] if len != 0 => {
                 let len = usize::from(u16::from_be_bytes([*len0, *len1]));
-                (
-                    true,
-                    rest.get(..len)
-                        .filter(|parameters| parameters.len() == rest.len()),
-                )
+                (true, rest.get(..len).filter(|parameters| parameters.len() == rest.len()))
             }
-            rest => (
-                false,
-                rest.get(..usize::from(len))
-                    .filter(|parameters| parameters.len() == rest.len()),
-            ),
+            rest => (false, rest.get(..usize::from(len)).filter(|parameters| parameters.len() == rest.len())),
         };
         let Some(parameters) = parameters else {
             return Err(malformed(PARAMETERS_START - 1));
         };
-        let open = Self {
-            my_as,
-            hold_time,
-            identifier,
-            parameters,
-            extended,
-        };
-        open.check_parameters(if extended {
-            PARAMETERS_START + 3
-        } else {
-            PARAMETERS_START
-        })?;
+        let open = Self { my_as, hold_time, identifier, parameters, extended };
+        open.check_parameters(if extended { PARAMETERS_START + 3 } else { PARAMETERS_START })?;
         if open.asn() == 0 {
             return Err(Malformed::new(ErrorCode::BadPeerAs, HEADER_LEN + 1));
         }
         if matches!(hold_time, 1 | 2) {
-            return Err(Malformed::new(
-                ErrorCode::UnacceptableHoldTime,
-                HEADER_LEN + 3,
-            ));
+            return Err(Malformed::new(ErrorCode::UnacceptableHoldTime, HEADER_LEN + 3));
         }
         if identifier.is_unspecified() {
             return Err(Malformed::new(ErrorCode::BadIdentifier, HEADER_LEN + 5));
@@ -119,10 +74,7 @@ impl<'a> Open<'a> {
                 return Err(malformed);
             };
             if kind != CAPABILITIES {
-                return Err(Malformed::new(
-                    ErrorCode::UnsupportedOptionalParameter,
-                    offset,
-                ));
+                return Err(Malformed::new(ErrorCode::UnsupportedOptionalParameter, offset));
             }
             let mut value = value;
             while !value.is_empty() {
@@ -136,22 +88,14 @@ impl<'a> Open<'a> {
 
     /// The capabilities, in order, over however many parameters they are spread. A repeated one is given each time.
     pub fn capabilities(&self) -> Capabilities<'a> {
-        Capabilities {
-            parameters: self.parameters,
-            extended: self.extended,
-            rest: &[],
-        }
+        Capabilities { parameters: self.parameters, extended: self.extended, rest: &[] }
     }
 
     /// The AS number of the four-octet capability, if there is one (RFC 6793).
     pub fn four_octet_as(&self) -> Option<u32> {
         let mut raw = self.capabilities();
         core::iter::from_fn(|| raw.next_raw())
-            .find_map(|(kind, value)| {
-                (kind == code::FOUR_OCTET_AS)
-                    .then(|| value.try_into().ok())
-                    .flatten()
-            })
+            .find_map(|(kind, value)| (kind == code::FOUR_OCTET_AS).then(|| value.try_into().ok()).flatten())
             .map(u32::from_be_bytes)
     }
 
@@ -175,9 +119,7 @@ impl fmt::Debug for Open<'_> {
 fn split_parameter<'a>(rest: &mut &'a [u8], extended: bool) -> Option<(u8, &'a [u8])> {
     let (kind, len, body) = match (extended, *rest) {
         (false, [kind, len, body @ ..]) => (*kind, usize::from(*len), body),
-        (true, [kind, len0, len1, body @ ..]) => {
-            (*kind, usize::from(u16::from_be_bytes([*len0, *len1])), body)
-        }
+        (true, [kind, len0, len1, body @ ..]) => (*kind, usize::from(u16::from_be_bytes([*len0, *len1])), body),
         _ => return None,
     };
     let (value, after) = body.split_at_checked(len)?;
@@ -210,8 +152,7 @@ impl Iterator for Capabilities<'_> {
     type Item = Capability;
 
     fn next(&mut self) -> Option<Capability> {
-        self.next_raw()
-            .map(|(code, value)| Capability::decode(code, value))
+        self.next_raw().map(|(code, value)| Capability::decode(code, value))
     }
 }
 
@@ -244,22 +185,13 @@ impl OpenBuf {
         }
         let parameters = match capabilities.len() {
             0 => vec![0],
-            len @ 1..=253 => {
-                [&[len as u8 + 2, CAPABILITIES, len as u8], &capabilities[..]].concat()
-            }
+            len @ 1..=253 => [&[len as u8 + 2, CAPABILITIES, len as u8], &capabilities[..]].concat(),
             len => {
                 let ([a, b], [c, d]) = ((len as u16 + 3).to_be_bytes(), (len as u16).to_be_bytes());
-                [
-                    &[EXTENDED, EXTENDED, a, b, CAPABILITIES, c, d],
-                    &capabilities[..],
-                ]
-                .concat()
+                [&[EXTENDED, EXTENDED, a, b, CAPABILITIES, c, d], &capabilities[..]].concat()
             }
         };
-        out.put_slice(&frame::header(
-            (PARAMETERS_START - 1 + parameters.len()) as u16,
-            frame::OPEN,
-        ));
+        out.put_slice(&frame::header((PARAMETERS_START - 1 + parameters.len()) as u16, frame::OPEN));
         out.put_u8(4);
         out.put_u16(u16::try_from(self.asn).unwrap_or(AS_TRANS));
         out.put_u16(self.hold_time);

@@ -53,19 +53,17 @@ impl RouteRefresh {
     /// Octets of the whole message.
     pub const LEN: usize = HEADER_LEN + 4;
 
-    /// From a whole message. A longer one than [`Self::LEN`] carries route filters (RFC 5291), which this crate does not read.
+    /// From a whole message. The route filters that may follow a request (RFC 5291) are not read.
     pub(crate) fn parse(frame: &[u8]) -> Result<Self, Malformed> {
-        match frame.get(HEADER_LEN..) {
-            Some(&[afi0, afi1, subtype, safi]) => Ok(Self {
-                family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi),
-                subtype: subtype.into(),
-            }),
-            _ => Err(Malformed::with_data(
-                ErrorCode::InvalidRefreshLength,
-                16,
-                frame,
-            )),
+        let too_short = || Malformed::with_data(ErrorCode::BadMessageLength, 16, frame.get(16..18).unwrap_or_default());
+        let Some(&[afi0, afi1, subtype, safi, ref filters @ ..]) = frame.get(HEADER_LEN..) else {
+            return Err(too_short());
+        };
+        let subtype = RefreshSubtype::from(subtype);
+        if !filters.is_empty() && matches!(subtype, RefreshSubtype::BeginOfRr | RefreshSubtype::EndOfRr) {
+            return Err(Malformed::with_data(ErrorCode::InvalidRefreshLength, 16, frame));
         }
+        Ok(Self { family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi), subtype })
     }
 
     /// Appends the whole message.

@@ -3,13 +3,11 @@
 //! One pass over the message finds where everything stands and what is wrong with it; values are decoded when they are asked for. The
 //! outcome of that pass, [`UpdateIndex`], is plain data: whoever holds the octets and the index has the parsed message.
 
-use crate::attributes::{
-    self, Attributes, RawAttribute, Seen, Table, code, expected_flags, flag, is_known,
-};
+use crate::attributes::{self, Attributes, RawAttribute, Seen, Table, code, expected_flags, flag, is_known};
 use crate::family::{Family, Ipv4Unicast, Ipv6Unicast};
 use crate::frame::HEADER_LEN;
 use crate::nlri::{self, Nlri};
-use crate::{Action, AfiSafi, DecodeCtx, ErrorCode, Fault, Malformed};
+use crate::{Action, AfiSafi, DecodeCtx, ErrorCode, FamilySet, Fault, Malformed};
 use core::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -30,24 +28,32 @@ pub enum NextHop {
 }
 
 impl NextHop {
+    /// Whether the address can be that of a host at all: not unspecified, loopback, multicast, nor reserved. A route whose next hop is
+    /// none is not to be used (RFC 4271 section 6.3); parsing leaves that to the caller, who may run over loopback.
+    pub fn is_host(&self) -> bool {
+        match self {
+            Self::Ipv4(address) => {
+                let first = address.octets()[0];
+                first != 0 && first != 127 && first < 224
+            }
+            Self::Ipv6(address) | Self::Ipv6LinkLocal { global: address, .. } => {
+                !(address.is_unspecified() || address.is_loopback() || address.is_multicast())
+            }
+        }
+    }
+
     /// From the next hop field of MP_REACH_NLRI. `None` where the length does not go with the family.
     fn read(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Option<Self> {
-        let wide_allowed =
-            family == AfiSafi::IPV6_UNICAST || ctx.extended_next_hop.contains(family);
+        let wide_allowed = family == AfiSafi::IPV6_UNICAST || ctx.extended_next_hop.contains(family);
         match octets.len() {
-            4 if family == AfiSafi::IPV4_UNICAST => octets
-                .first_chunk::<4>()
-                .map(|octets| Self::Ipv4((*octets).into())),
-            16 if wide_allowed => octets
-                .first_chunk::<16>()
-                .map(|octets| Self::Ipv6((*octets).into())),
+            4 if family == AfiSafi::IPV4_UNICAST => {
+                octets.first_chunk::<4>().map(|octets| Self::Ipv4((*octets).into()))
+            }
+            16 if wide_allowed => octets.first_chunk::<16>().map(|octets| Self::Ipv6((*octets).into())),
             32 if wide_allowed => {
                 let (global, link_local) = octets.split_first_chunk::<16>()?;
                 let link_local = link_local.first_chunk::<16>()?;
-                Some(Self::Ipv6LinkLocal {
-                    global: (*global).into(),
-                    link_local: (*link_local).into(),
-                })
+                Some(Self::Ipv6LinkLocal { global: (*global).into(), link_local: (*link_local).into() })
             }
             _ => None,
         }
@@ -83,20 +89,14 @@ impl<'a> MpReach<'a> {
         let (next_hop_octets, rest) = rest.split_at_checked(usize::from(len))?;
         // One reserved octet stands between the next hop and the routes.
         let nlri_octets = rest.get(1..)?;
-        Some(Self {
-            family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi),
-            next_hop_octets,
-            nlri_octets,
-            ctx,
-        })
+        Some(Self { family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi), next_hop_octets, nlri_octets, ctx })
     }
 
-    fn is_sound(&self) -> bool {
-        let known = match self.family {
-            AfiSafi::IPV4_UNICAST | AfiSafi::IPV6_UNICAST => self.next_hop().is_some(),
-            _ => true,
-        };
-        known && multiprotocol_nlri_is_sound(self.nlri_octets, self.family, &self.ctx)
+    fn check(&self) -> Result<(), ErrorCode> {
+        if FamilySet::ALL.contains(self.family) && self.next_hop().is_none() {
+            return Err(ErrorCode::MalformedMultiprotocol);
+        }
+        check_multiprotocol_nlri(self.nlri_octets, self.family, &self.ctx)
     }
 
     /// The next hop of the routes; `None` only for a family this crate does not know.
@@ -118,9 +118,7 @@ impl<'a> MpReach<'a> {
 impl fmt::Debug for MpReach<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("MpReach");
-        debug
-            .field("family", &self.family)
-            .field("next_hop", &self.next_hop());
+        debug.field("family", &self.family).field("next_hop", &self.next_hop());
         debug_nlri(debug, self.ipv4(), self.ipv6(), self.nlri_octets)
     }
 }
@@ -138,15 +136,7 @@ pub struct MpUnreach<'a> {
 impl<'a> MpUnreach<'a> {
     fn read(value: &'a [u8], ctx: DecodeCtx) -> Option<Self> {
         let (&[afi0, afi1, safi], nlri_octets) = value.split_first_chunk()?;
-        Some(Self {
-            family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi),
-            nlri_octets,
-            ctx,
-        })
-    }
-
-    fn is_sound(&self) -> bool {
-        multiprotocol_nlri_is_sound(self.nlri_octets, self.family, &self.ctx)
+        Some(Self { family: AfiSafi::new(u16::from_be_bytes([afi0, afi1]), safi), nlri_octets, ctx })
     }
 
     /// The withdrawn routes, if they are IPv4 unicast.
@@ -186,13 +176,14 @@ fn typed<'a, F: Family>(octets: &'a [u8], family: AfiSafi, ctx: &DecodeCtx) -> O
     (family == F::AFI_SAFI).then(|| Nlri::new(octets, ctx.add_path.contains(family)))
 }
 
-fn multiprotocol_nlri_is_sound(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> bool {
+fn check_multiprotocol_nlri(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Result<(), ErrorCode> {
     let add_path = ctx.add_path.contains(family);
     match family {
-        AfiSafi::IPV4_UNICAST => nlri::check::<Ipv4Unicast>(octets, add_path).is_ok(),
-        AfiSafi::IPV6_UNICAST => nlri::check::<Ipv6Unicast>(octets, add_path).is_ok(),
-        _ => true,
+        AfiSafi::IPV4_UNICAST => nlri::check::<Ipv4Unicast>(octets, add_path),
+        AfiSafi::IPV6_UNICAST => nlri::check::<Ipv6Unicast>(octets, add_path),
+        _ => Ok(()),
     }
+    .map_err(|_| ErrorCode::InvalidMultiprotocolNlri)
 }
 
 /// What one pass over an UPDATE found: plain data that says where everything stands. With the octets of the message it gives the
@@ -245,10 +236,7 @@ impl<'a> Update<'a> {
     /// The message again, from the same octets and the index that parsing them gave. With other octets the view shows nonsense or
     /// nothing, but never panics.
     pub fn from_index(frame: &'a [u8], index: &UpdateIndex) -> Self {
-        Self {
-            frame,
-            index: *index,
-        }
+        Self { frame, index: *index }
     }
 
     /// Everything that is wrong with the message, in its order. Looks through the message again, and only if there is something.
@@ -277,10 +265,7 @@ impl<'a> Update<'a> {
     }
 
     fn plain(&self, field: &'a [u8]) -> Nlri<'a, Ipv4Unicast> {
-        Nlri::new(
-            field,
-            self.index.ctx.add_path.contains(AfiSafi::IPV4_UNICAST),
-        )
+        Nlri::new(field, self.index.ctx.add_path.contains(AfiSafi::IPV4_UNICAST))
     }
 
     /// The routes of the withdrawn field.
@@ -296,11 +281,7 @@ impl<'a> Update<'a> {
     /// The path attributes that stand.
     pub fn attributes(&self) -> Attributes<'a> {
         let start = usize::from(self.index.withdrawn_end) + 2;
-        Attributes::new(
-            self.field(start, usize::from(self.index.attributes_end)),
-            self.index.table,
-            self.index.ctx.as4,
-        )
+        Attributes::new(self.field(start, usize::from(self.index.attributes_end)), self.index.table, self.index.ctx.as4)
     }
 
     /// NEXT_HOP, for the routes of the plain NLRI field.
@@ -310,18 +291,12 @@ impl<'a> Update<'a> {
 
     /// MP_REACH_NLRI: further routes with a next hop of their own.
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
-        MpReach::read(
-            self.attributes().get(code::MP_REACH_NLRI)?.value,
-            self.index.ctx,
-        )
+        MpReach::read(self.attributes().get(code::MP_REACH_NLRI)?.value, self.index.ctx)
     }
 
     /// MP_UNREACH_NLRI: further withdrawn routes.
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
-        MpUnreach::read(
-            self.attributes().get(code::MP_UNREACH_NLRI)?.value,
-            self.index.ctx,
-        )
+        MpUnreach::read(self.attributes().get(code::MP_UNREACH_NLRI)?.value, self.index.ctx)
     }
 
     /// The family whose initial routes are complete with this message, if it is such a marker (RFC 4724 section 2).
@@ -333,8 +308,7 @@ impl<'a> Update<'a> {
             return Some(AfiSafi::IPV4_UNICAST);
         }
         let unreach = self.mp_unreach()?;
-        (unreach.nlri_octets.is_empty() && self.attributes().iter().count() == 1)
-            .then_some(unreach.family)
+        (unreach.nlri_octets.is_empty() && self.attributes().iter().count() == 1).then_some(unreach.family)
     }
 
     /// Appends the attributes in canonical form: the key under which they are interned. See [`crate::AttributesBuilder`].
@@ -356,11 +330,7 @@ impl fmt::Debug for Update<'_> {
 
 /// The one pass. Tells `on_fault` of everything short of a reset.
 #[inline]
-fn examine(
-    frame: &[u8],
-    ctx: &DecodeCtx,
-    mut on_fault: impl FnMut(Fault),
-) -> Result<UpdateIndex, Malformed> {
+fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Result<UpdateIndex, Malformed> {
     let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
     let length_at = |at: usize| match frame.get(at..) {
         Some(&[high, low, ..]) => Ok(usize::from(u16::from_be_bytes([high, low]))),
@@ -369,11 +339,9 @@ fn examine(
     let withdrawn_end = WITHDRAWN_START + length_at(HEADER_LEN)?;
     let start = withdrawn_end + 2;
     let end = start + length_at(withdrawn_end)?;
-    let (Some(withdrawn), Some(block), Some(plain)) = (
-        frame.get(WITHDRAWN_START..withdrawn_end),
-        frame.get(start..end),
-        frame.get(end..),
-    ) else {
+    let (Some(withdrawn), Some(block), Some(plain)) =
+        (frame.get(WITHDRAWN_START..withdrawn_end), frame.get(start..end), frame.get(end..))
+    else {
         return Err(attribute_list(withdrawn_end));
     };
     let add_path = ctx.add_path.contains(AfiSafi::IPV4_UNICAST);
@@ -405,41 +373,27 @@ fn examine(
         };
         let octets = &block[at..at + taken];
         let offset = start + at;
-        let reset = |code| Malformed {
-            attribute: Some(attribute.code),
-            ..Malformed::with_data(code, offset, octets)
-        };
+        let reset = |code| Malformed { attribute: Some(attribute.code), ..Malformed::with_data(code, offset, octets) };
         let kind = attribute.code;
-        let mut faulty = |action, code| {
-            fault(Fault {
-                action,
-                code,
-                attribute: Some(kind),
-                offset,
-            })
-        };
+        let mut faulty = |action, code| fault(Fault { action, code, attribute: Some(kind), offset });
         if !seen.insert(kind) {
             if matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
-                return Err(Malformed {
-                    attribute: Some(kind),
-                    ..attribute_list(offset)
-                });
+                return Err(Malformed { attribute: Some(kind), ..attribute_list(offset) });
             }
             faulty(Action::AttributeDiscard, ErrorCode::DuplicateAttribute);
         } else if matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
             if (attribute.flags ^ expected_flags(kind)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0 {
                 faulty(Action::TreatAsWithdraw, ErrorCode::AttributeFlags);
             }
-            let sound = if kind == code::MP_REACH_NLRI {
-                let reach = MpReach::read(attribute.value, *ctx).filter(MpReach::is_sound);
-                reaches |= reach.is_some_and(|reach| !reach.nlri_octets.is_empty());
-                reach.is_some()
+            let checked = if kind == code::MP_REACH_NLRI {
+                let reach = MpReach::read(attribute.value, *ctx).ok_or(ErrorCode::MalformedMultiprotocol);
+                reaches |= reach.is_ok_and(|reach| !reach.nlri_octets.is_empty());
+                reach.and_then(|reach| reach.check())
             } else {
-                MpUnreach::read(attribute.value, *ctx).is_some_and(|unreach| unreach.is_sound())
+                let unreach = MpUnreach::read(attribute.value, *ctx).ok_or(ErrorCode::MalformedMultiprotocol);
+                unreach.and_then(|unreach| check_multiprotocol_nlri(unreach.nlri_octets, unreach.family, ctx))
             };
-            if !sound {
-                return Err(reset(ErrorCode::InvalidMultiprotocolNlri));
-            }
+            checked.map_err(reset)?;
             table.set(kind, at);
         } else if is_known(kind) {
             match attributes::check(&attribute, ctx) {
@@ -453,31 +407,13 @@ fn examine(
     }
 
     if reaches {
-        let mandatory = [
-            (code::ORIGIN, true),
-            (code::AS_PATH, true),
-            (code::NEXT_HOP, !plain.is_empty()),
-        ];
+        let mandatory = [(code::ORIGIN, true), (code::AS_PATH, true), (code::NEXT_HOP, !plain.is_empty())];
         for (kind, needed) in mandatory {
             if needed && table.offset(kind).is_none() && !seen.contains(kind) {
-                let (action, code) = (
-                    Action::TreatAsWithdraw,
-                    ErrorCode::MissingWellKnownAttribute,
-                );
-                fault(Fault {
-                    action,
-                    code,
-                    attribute: Some(kind),
-                    offset: start,
-                });
+                let (action, code) = (Action::TreatAsWithdraw, ErrorCode::MissingWellKnownAttribute);
+                fault(Fault { action, code, attribute: Some(kind), offset: start });
             }
         }
     }
-    Ok(UpdateIndex {
-        table,
-        withdrawn_end: withdrawn_end as u16,
-        attributes_end: end as u16,
-        action,
-        ctx: *ctx,
-    })
+    Ok(UpdateIndex { table, withdrawn_end: withdrawn_end as u16, attributes_end: end as u16, action, ctx: *ctx })
 }
