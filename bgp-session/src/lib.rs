@@ -165,12 +165,7 @@ impl Session {
             Approach::Connect => State::Connect,
             Approach::Active => State::Active,
         };
-        Connection::BOTH
-            .into_iter()
-            .filter_map(of_link)
-            .max()
-            .filter(|state| *state >= State::OpenSent)
-            .unwrap_or(approach)
+        Connection::BOTH.into_iter().filter_map(of_link).max().unwrap_or(approach)
     }
 
     /// The terms of the Established session.

@@ -123,7 +123,9 @@ fn capabilities(config: &Config, offer: &Offer) -> Vec<Capability> {
         let entry = |family: &AfiSafi| ExtendedNextHop { family: *family, next_hop_afi: AfiSafi::IPV6_UNICAST.afi };
         offered.push(Capability::ExtendedNextHop(configured.extended_next_hop.iter().map(entry).collect()));
     }
-    if let Some(role) = configured.role {
+    if let Some(role) = configured.role
+        && !config.remote_as.admits(config.local_as, config.local_as)
+    {
         offered.push(Capability::Role(role));
     }
     if let Some(restart) = &configured.graceful_restart {
