@@ -3,7 +3,7 @@
 //! Owns the bounds on what input may cost: octets, nesting and the expansion of aliases. It is given bytes and a name
 //! for them; it opens no file and knows no kind of object.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
@@ -177,12 +177,13 @@ struct Reader {
     root: Option<Node>,
     anchors: HashMap<usize, Node>,
     aliased: usize,
+    before: usize,
 }
 
 impl Reader {
     fn new(file: &str) -> Self {
         let (documents, open, anchors) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { file: file.into(), documents, open, root: None, anchors, aliased: 0 }
+        Self { file: file.into(), documents, open, root: None, anchors, aliased: 0, before: 0 }
     }
 
     fn fault(&self, line: usize, message: impl Into<String>) -> InputError {
@@ -201,13 +202,22 @@ impl Reader {
             self.fault(line, "the text is not UTF-8; save it as UTF-8")
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        match json_values(text) {
+            Some(values) => values.iter().try_for_each(|(line, value)| self.parse(&as_yaml(value), *line)),
+            None => self.parse(text, 0),
+        }
+    }
+
+    /// Parses `text`, which begins `before` lines into the file.
+    fn parse(&mut self, text: &str, before: usize) -> Result<(), InputError> {
+        self.before = before;
         let mut parser = Parser::new_from_str(text);
         while let Some(event) = parser.next_event() {
             match event {
                 Ok((event, span)) => self.event(event, span)?,
                 Err(error) => {
                     let message = format!("this is neither YAML nor JSON: {}", error.info());
-                    return Err(self.fault(error.marker().line(), message));
+                    return Err(self.fault(before + error.marker().line(), message));
                 }
             }
         }
@@ -215,7 +225,7 @@ impl Reader {
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), InputError> {
-        let line = span.start.line();
+        let line = self.before + span.start.line();
         let at = |value| Node {
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(span.start.col() + 1).unwrap_or(u32::MAX),
@@ -304,6 +314,55 @@ impl Reader {
     }
 }
 
+/// If `text` is JSON: its values, one after the other, each with the number of lines before it.
+fn json_values(text: &str) -> Option<Vec<(usize, &str)>> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let mut values = Vec::new();
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let (mut start, mut line) = (0, 0);
+    while let Some(value) = stream.next() {
+        value.ok()?;
+        let value = &text[start..stream.byte_offset()];
+        values.push((line, value));
+        line += value.matches('\n').count();
+        start = stream.byte_offset();
+    }
+    Some(values)
+}
+
+/// JSON writes a character beyond U+FFFF as two escapes (RFC 8259 section 7), YAML as one; all else is the same.
+fn as_yaml(json: &str) -> Cow<'_, str> {
+    let unit = |at: usize| {
+        let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(escape, 16).ok()
+    };
+    let mut yaml = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(found) = json[at..].find('\\') {
+        at += found;
+        let pair = unit(at).zip(unit(at + 6));
+        let character = pair.and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
+        match character.filter(|character| *character > '\u{ffff}') {
+            Some(character) => {
+                yaml.push_str(&json[copied..at]);
+                yaml.push_str(&format!("\\U{:08x}", u32::from(character)));
+                at += 12;
+                copied = at;
+            }
+            // A backslash is followed by an ASCII character; both are passed over, so that "\\\\u" is no escape.
+            None => at += 2,
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    yaml.push_str(&json[copied..]);
+    Cow::Owned(yaml)
+}
+
 /// The YAML 1.2 core schema, section 10.3.2.
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
@@ -327,4 +386,96 @@ fn is_number(text: &str) -> bool {
         && digits.bytes().any(|octet| octet.is_ascii_digit())
         && digits.parse::<f64>().is_ok();
     octal || hexadecimal || decimal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn documents(text: &str) -> Vec<Document> {
+        let (documents, fault) = read("f", text.as_bytes());
+        assert_eq!(fault, None);
+        documents
+    }
+
+    fn fault(text: &[u8]) -> InputError {
+        read("f", text).1.unwrap()
+    }
+
+    #[test]
+    fn empty_documents_count_and_an_empty_file_has_none() {
+        assert_eq!(documents("").len(), 0);
+        assert_eq!(documents("# nothing\n").len(), 0);
+        let three = documents("---\n---\na: 1\n---\n");
+        assert_eq!(three.iter().map(|document| document.index).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(three[0].root.is_null() && three[2].root.is_null());
+        assert_eq!(three[1].root.field("a").unwrap().line, 3);
+    }
+
+    #[test]
+    fn json_is_read_with_tabs_escapes_and_several_values_in_a_file() {
+        let two = documents("{\n\t\"a\": \"\\ud83d\\ude00\\/\\\\ud83d\"\n}\n{\"b\": 1}\n");
+        assert_eq!(two[0].root.field("a").unwrap().text(), Some("😀/\\ud83d"));
+        assert_eq!((two[1].index, two[1].root.field("b").unwrap().line), (1, 4));
+    }
+
+    #[test]
+    fn a_key_given_twice_is_found_with_its_line_and_path() {
+        let document = &documents("a:\n- x: 1\n  x: 2\n")[0];
+        let errors = document.duplicates();
+        assert_eq!(errors.len(), 1);
+        assert_eq!((errors[0].place.path.as_str(), errors[0].place.line), ("a[0].x", 3));
+        assert_eq!(errors[0].error_type, ErrorType::Duplicate);
+    }
+
+    #[test]
+    fn what_came_before_a_fault_is_kept() {
+        let (documents, fault) = read("f", b"a: 1\n---\nb: [\n");
+        assert_eq!(documents.len(), 1);
+        let fault = fault.unwrap();
+        assert_eq!((fault.place.document, fault.error_type), (1, ErrorType::Invalid));
+    }
+
+    #[test]
+    fn aliases_are_followed_within_bounds() {
+        let document = &documents("a: &x {k: 1}\nb: *x\n")[0];
+        assert_eq!(document.root.field("a"), document.root.field("b"));
+        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..9 {
+            let below = format!("*a{}, ", level - 1).repeat(10);
+            laughs.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        }
+        assert!(fault(laughs.as_bytes()).message.contains("aliases"));
+        assert!(fault(b"a: &x [*x]").message.contains("alias"));
+    }
+
+    #[test]
+    fn depth_and_encoding_are_bounded() {
+        assert!(fault("[".repeat(100).as_bytes()).message.contains("nested"));
+        assert!(fault("- ".repeat(100).as_bytes()).message.contains("nested"));
+        assert_eq!(fault(b"a: 1\nb: \xff\n").place.line, 2);
+        assert!(fault(b"? [a]\n: 1\n").message.contains("key"));
+    }
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema() {
+        let document = &documents("[~, null, '', yes, true, 007, 0x1f, 1e3, -5, 1.2.3, !!str 5, '5']")[0];
+        let Value::Sequence(items) = &document.root.value else { panic!() };
+        let kinds: Vec<_> = items.iter().map(Node::kind).collect();
+        let (number, text) = ("a number", "a string");
+        let expected = ["null", "null", text, text, "a boolean", number, number, number, number, text, text, text];
+        assert_eq!(kinds, expected);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-{}\\[\\]&*:,?#!|>'\"a-c0-2 \n\t~%@\\\\]{0,60}") {
+            read("f", text.as_bytes());
+        }
+
+        #[test]
+        fn any_octets_are_read_or_refused(octets in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
+            read("f", &octets);
+        }
+    }
 }

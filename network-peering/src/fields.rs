@@ -63,9 +63,7 @@ impl<'a> At<'a> {
 
     pub(crate) fn mapping(&self, sink: &Sink<'_>) -> Option<Mapping<'a>> {
         match &self.node.value {
-            Value::Mapping(entries) => {
-                Some(Mapping { at: self.clone(), entries, asked: RefCell::default() })
-            }
+            Value::Mapping(entries) => Some(Mapping { at: self.clone(), entries, asked: RefCell::default() }),
             _ => {
                 self.wrong(sink, "a mapping");
                 None
@@ -111,11 +109,9 @@ impl<'a> At<'a> {
 
     pub(crate) fn sequence(&self, sink: &Sink<'_>) -> Vec<Self> {
         match &self.node.value {
-            Value::Sequence(items) => items
-                .iter()
-                .enumerate()
-                .map(|(i, node)| At { path: format!("{}[{i}]", self.path), node })
-                .collect(),
+            Value::Sequence(items) => {
+                items.iter().enumerate().map(|(i, node)| At { path: format!("{}[{i}]", self.path), node }).collect()
+            }
             _ => {
                 self.wrong(sink, "a list");
                 Vec::new()

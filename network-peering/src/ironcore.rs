@@ -12,12 +12,8 @@ use crate::{
 };
 
 pub(crate) const MAX_VNI: u32 = 0xff_ffff;
-pub(crate) const ADVERTISE: [(&str, Advertise); 4] = [
-    ("none", Advertise::None),
-    ("ebgp", Advertise::Ebgp),
-    ("evpn", Advertise::Evpn),
-    ("all", Advertise::All),
-];
+pub(crate) const ADVERTISE: [(&str, Advertise); 4] =
+    [("none", Advertise::None), ("ebgp", Advertise::Ebgp), ("evpn", Advertise::Evpn), ("all", Advertise::All)];
 pub(crate) const SCOPES: [(&str, bool); 1] = [("partition", true)];
 
 pub(crate) fn network(object: Mapping<'_>, sink: &Sink<'_>) -> Option<Object> {

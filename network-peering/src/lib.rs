@@ -24,7 +24,7 @@ pub use model::{
     Api, Bgp, DEFAULT_NAMESPACE, Entry, Exposed, IroncoreNetwork, MetalKind, MetalNetwork, Name, Network, NetworkId,
     NetworkSpec, Peering, Project, Side, World,
 };
-pub use reason::{Phase, Reason};
+pub use reason::{NetworkState, PeeringState, Phase, Reason};
 pub use state::{State, StateError, VERSION};
 pub use timestamp::{NotATime, Timestamp};
 

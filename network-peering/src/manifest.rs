@@ -244,8 +244,7 @@ fn canonical(root: &Node) -> Node {
         if let Some((_, metadata)) = fields.iter_mut().find(|(key, _)| key == "metadata") {
             if let Value::Mapping(fields) = &mut metadata.value {
                 fields.retain(|(key, node)| {
-                    key != "namespace"
-                        || !(node.is_null() || matches!(node.text(), Some("" | DEFAULT_NAMESPACE)))
+                    key != "namespace" || !(node.is_null() || matches!(node.text(), Some("" | DEFAULT_NAMESPACE)))
                 });
             }
         }

@@ -156,7 +156,7 @@ impl State {
     }
 
     /// Every network remembered.
-    pub(crate) fn network_ids(&self) -> Vec<NetworkId> {
+    pub fn network_ids(&self) -> Vec<NetworkId> {
         [Api::Ironcore, Api::Metal]
             .into_iter()
             .flat_map(|api| {

@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Check manifests, and say everything that is wrong with them
+    Validate(crate::validate::ValidateArgs),
     /// Give manifests to the running daemon
     Apply(ApplyArgs),
     /// List what the running daemon knows

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod documents;
 mod output;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
+        Command::Validate(args) => return Ok(validate::run(&args)),
         Command::Apply(args) => client(commands::apply::run(args))?,
         Command::Get(args) => client(commands::get::run(args))?,
         Command::Routes(args) => client(commands::routes::run(args))?,

@@ -1,0 +1,94 @@
+//! `peerage validate`: reads manifests and says everything that is wrong with them.
+//!
+//! Owns the form in which faults of the input are shown, for `eval` too. It decides nothing about manifests itself.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, ValueEnum};
+use network_peering::{ErrorType, InputError, Place, State, Warning, World};
+use serde::Serialize;
+
+use crate::documents;
+
+/// The form of a one-shot command's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON object on standard output
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Files or directories; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// The form of the answer
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+/// Runs the command; the exit code is 1 if the input has a fault.
+pub(crate) fn run(args: &ValidateArgs) -> ExitCode {
+    match load(&args.files, &State::default()) {
+        Ok(world) => {
+            print_warnings(&world.warnings);
+            match args.output {
+                Some(Format::Json) => println!("{}", errors_as_json(&[])),
+                None => println!("valid: {}", contents(&world)),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(errors) => fail(&errors, args.output),
+    }
+}
+
+/// Reads and checks everything behind `paths`.
+pub(crate) fn load(paths: &[PathBuf], state: &State) -> Result<World, Vec<InputError>> {
+    let files = documents::read(paths).map_err(|error| vec![unreadable("", error.to_string())])?;
+    network_peering::load_after(files, state)
+}
+
+/// The fault of a file that could not be used at all.
+pub(crate) fn unreadable(file: &str, message: String) -> InputError {
+    let place = Place { file: Arc::from(file), document: 0, path: String::new(), line: 0 };
+    InputError { place, error_type: ErrorType::Invalid, message }
+}
+
+/// Shows the faults as the caller wants them: on standard error, or as JSON on standard output.
+pub(crate) fn fail(errors: &[InputError], format: Option<Format>) -> ExitCode {
+    match format {
+        Some(Format::Json) => println!("{}", errors_as_json(errors)),
+        None => {
+            for error in errors {
+                eprintln!("{error}");
+            }
+        }
+    }
+    ExitCode::FAILURE
+}
+
+/// One line each, on standard error.
+pub(crate) fn print_warnings(warnings: &[Warning]) {
+    for warning in warnings {
+        eprintln!("{warning}");
+    }
+}
+
+fn errors_as_json(errors: &[InputError]) -> String {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        errors: &'a [InputError],
+    }
+    // Strings and numbers only: this cannot fail, and an empty answer would be no JSON.
+    serde_json::to_string(&Answer { errors }).unwrap_or_default()
+}
+
+fn contents(world: &World) -> String {
+    format!(
+        "networks {}, peerings {}, projects {}, prefixes {}",
+        world.networks.len(),
+        world.peerings.len(),
+        world.projects.len(),
+        world.prefixes.len()
+    )
+}
