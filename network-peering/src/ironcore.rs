@@ -93,12 +93,12 @@ fn entries(spec: &Mapping<'_>, namespace: &str, own: Option<&Name>, sink: &Sink<
     for at in spec.sequence("peerings", sink) {
         let Some(fields) = at.mapping(sink) else { continue };
         let name = fields.name("name", sink);
-        if let Some(name) = &name {
-            if !names.insert(name.clone()) {
-                let message = format!("another entry is named {name}; names are unique in a network");
-                let at = fields.field("name").unwrap_or_else(|| at.clone());
-                sink.error(&at, ErrorType::Duplicate, message);
-            }
+        if let Some(name) = &name
+            && !names.insert(name.clone())
+        {
+            let message = format!("another entry is named {name}; names are unique in a network");
+            let at = fields.field("name").unwrap_or_else(|| at.clone());
+            sink.error(&at, ErrorType::Duplicate, message);
         }
         let reference = fields.required("networkRef", sink);
         let target = reference.as_ref().and_then(|at| network_ref(at, namespace, sink));
@@ -141,22 +141,21 @@ fn exposed(at: &At<'_>, sink: &Sink<'_>) -> Vec<Exposed> {
     let mut exposed = Vec::new();
     for at in items {
         let Some(fields) = at.mapping(sink) else { continue };
-        if let Some(name_at) = fields.field("name").filter(|at| at.node.text() != Some("")) {
-            if let Some(name) = name_at.subdomain(sink) {
-                if !names.insert(name.clone()) {
-                    let message = format!("another prefix of this peering is named {name}");
-                    sink.error(&name_at, ErrorType::Duplicate, message);
-                }
-            }
+        if let Some(name_at) = fields.field("name").filter(|at| at.node.text() != Some(""))
+            && let Some(name) = name_at.subdomain(sink)
+            && !names.insert(name.clone())
+        {
+            let message = format!("another prefix of this peering is named {name}");
+            sink.error(&name_at, ErrorType::Duplicate, message);
         }
         let inline = fields.field("prefix");
         let prefix = inline.as_ref().and_then(|at| at.prefix(sink));
         let reference = fields.field("prefixRef").and_then(|at| prefix_ref(&at, sink).map(|name| (at, name)));
-        if let Some((at, Some(name))) = &reference {
-            if !references.insert(name.clone()) {
-                let message = format!("another prefix of this peering refers to {name}");
-                sink.error(at, ErrorType::Duplicate, message);
-            }
+        if let Some((at, Some(name))) = &reference
+            && !references.insert(name.clone())
+        {
+            let message = format!("another prefix of this peering refers to {name}");
+            sink.error(at, ErrorType::Duplicate, message);
         }
         fields.finish(sink);
         match (inline.is_some(), reference) {

@@ -74,10 +74,10 @@ impl<'a> Metadata<'a> {
         };
         let Some(fields) = at.mapping(sink) else { return metadata };
         metadata.name = fields.name("name", sink);
-        if let Some(at) = fields.field("namespace").filter(|at| at.node.text() != Some("")) {
-            if let Some(namespace) = at.label(sink) {
-                metadata.namespace = namespace;
-            }
+        if let Some(at) = fields.field("namespace").filter(|at| at.node.text() != Some(""))
+            && let Some(namespace) = at.label(sink)
+        {
+            metadata.namespace = namespace;
         }
         metadata.uid = fields.text("uid", sink);
         metadata.deletion = fields.field("deletionTimestamp").and_then(|at| at.timestamp(sink));
@@ -241,12 +241,12 @@ fn canonical(root: &Node) -> Node {
     let is_prefix = root.field("kind").and_then(Node::text) == Some("Prefix");
     if let Value::Mapping(fields) = &mut root.value {
         fields.retain(|(key, _)| key != "status" || is_prefix);
-        if let Some((_, metadata)) = fields.iter_mut().find(|(key, _)| key == "metadata") {
-            if let Value::Mapping(fields) = &mut metadata.value {
-                fields.retain(|(key, node)| {
-                    key != "namespace" || !(node.is_null() || matches!(node.text(), Some("" | DEFAULT_NAMESPACE)))
-                });
-            }
+        if let Some((_, metadata)) = fields.iter_mut().find(|(key, _)| key == "metadata")
+            && let Value::Mapping(fields) = &mut metadata.value
+        {
+            fields.retain(|(key, node)| {
+                key != "namespace" || !(node.is_null() || matches!(node.text(), Some("" | DEFAULT_NAMESPACE)))
+            });
         }
     }
     root
