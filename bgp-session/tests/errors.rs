@@ -195,11 +195,14 @@ fn an_update_that_is_treated_as_withdrawal_is_delivered_and_the_session_stays() 
 }
 
 #[test]
-fn a_route_refresh_of_the_wrong_length_ends_the_session_with_invalid_message_length_and_the_message() {
+fn a_mark_of_a_refresh_with_the_wrong_length_is_answered_with_invalid_message_length_and_the_message() {
     let mut lone = Lone::established(config(1), &open().bytes());
-    let refresh = message(5, &[0, 1, 0]);
-    lone.receive(OUT, &refresh);
-    assert_eq!(lone.last_words(OUT), (7, 1, refresh));
+    let mark = message(5, &[0, 1, 1, 1, 0]);
+    lone.receive(OUT, &mark);
+    assert_eq!(lone.last_words(OUT), (7, 1, mark));
+    let mut lone = Lone::established(config(1), &open().bytes());
+    lone.receive(OUT, &message(5, &[0, 1, 0]));
+    assert_eq!(lone.last_words(OUT), (1, 2, vec![0, 22]), "one too short for a subtype is bad in its header");
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn hostile(seed: u64) {
         let slot = random.below(2) as usize;
         let connection = Connection::BOTH[slot];
         let buffer = &mut buffers[slot];
-        match random.below(20) {
+        match random.below(24) {
             0 => session.handle(now, Input::Start),
             1 => session.handle(now, Input::ConnectFailed),
             2 if random.percent(20) => session.handle(now, Input::Stop(shutdown())),
@@ -199,6 +199,7 @@ fn hostile(seed: u64) {
             8 => now = now + Duration::from_millis(random.below(20_000)),
             9 => now = session.poll_timeout().unwrap_or(now),
             10 | 11 => session.handle(now, Input::Connected(connection)),
+            12 => session.handle(now, Input::Unread(connection)),
             _ => {
                 let mut octets = match random.below(8) {
                     0 => noise(&mut random),

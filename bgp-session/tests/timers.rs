@@ -93,6 +93,18 @@ fn part_of_a_message_does_not_keep_a_session_alive() {
 }
 
 #[test]
+fn octets_that_a_busy_caller_has_not_read_yet_prove_that_the_neighbour_lives() {
+    let mut lone = Lone::established(config(1), &open().bytes());
+    for _ in 0..10 {
+        lone.wait(8 * SECOND);
+        lone.input(Input::Unread(OUT));
+    }
+    assert_eq!(lone.session.state(), State::Established);
+    lone.wait(9 * SECOND);
+    assert_eq!(*lone.reason(), DownReason::HoldTimerExpired);
+}
+
+#[test]
 fn keepalives_come_every_keepalive_time_less_up_to_a_quarter() {
     let mut lone = Lone::established(
         Config { hold_time: 90 * SECOND, ..config(1) },

@@ -153,11 +153,11 @@ impl Open {
         body.extend_from_slice(&self.identifier);
         let mut parameters = Vec::new();
         for (code, value) in &self.capabilities {
-            let len = u8::try_from(value.len()).unwrap();
+            let len = value.len() as u8;
             parameters.extend_from_slice(&[2, len + 2, *code, len]);
             parameters.extend_from_slice(value);
         }
-        body.push(u8::try_from(parameters.len()).unwrap());
+        body.push(parameters.len() as u8);
         body.extend_from_slice(&parameters);
         message(1, &body)
     }

@@ -33,7 +33,7 @@ pub fn shutdown() -> Notification {
 /// A whole message.
 pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![0xff; 16];
-    message.extend_from_slice(&u16::try_from(19 + body.len()).unwrap().to_be_bytes());
+    message.extend_from_slice(&((19 + body.len()) as u16).to_be_bytes());
     message.push(kind);
     message.extend_from_slice(body);
     message
@@ -47,7 +47,7 @@ pub fn update(number: u32) -> Vec<u8> {
 
 /// The numbers in such an UPDATE.
 pub fn number(frame: &[u8]) -> u32 {
-    u32::from_be_bytes(frame[22..26].try_into().unwrap())
+    u32::from_be_bytes([frame[22], frame[23], frame[24], frame[25]])
 }
 
 /// A generator of the network's whims, apart from the sessions' own.
