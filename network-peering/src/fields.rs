@@ -14,27 +14,33 @@ use crate::{
 };
 
 /// Collects what is found wrong with one document.
-pub(crate) struct Sink<'a> {
+pub struct Sink<'a> {
     document: &'a Document,
-    pub(crate) errors: RefCell<Vec<InputError>>,
-    pub(crate) warnings: RefCell<Vec<Warning>>,
+    /// Faults so far, in the order in which they were found.
+    pub errors: RefCell<Vec<InputError>>,
+    /// Warnings so far, in the order in which they were found.
+    pub warnings: RefCell<Vec<Warning>>,
 }
 
 impl<'a> Sink<'a> {
-    pub(crate) fn new(document: &'a Document) -> Self {
+    /// Nothing found yet in `document`.
+    pub fn new(document: &'a Document) -> Self {
         Self { document, errors: RefCell::default(), warnings: RefCell::default() }
     }
 
-    pub(crate) fn place(&self, at: &At<'_>) -> Place {
+    /// Where `at` stands in the input.
+    pub fn place(&self, at: &At<'_>) -> Place {
         self.document.place(at.path.clone(), at.node)
     }
 
-    pub(crate) fn error(&self, at: &At<'_>, error_type: ErrorType, message: impl Into<String>) {
+    /// Notes a fault.
+    pub fn error(&self, at: &At<'_>, error_type: ErrorType, message: impl Into<String>) {
         let place = self.place(at);
         self.errors.borrow_mut().push(InputError { place, error_type, message: message.into() });
     }
 
-    pub(crate) fn warn(&self, at: &At<'_>, message: impl Into<String>) {
+    /// Notes a warning.
+    pub fn warn(&self, at: &At<'_>, message: impl Into<String>) {
         let place = self.place(at);
         self.warnings.borrow_mut().push(Warning { place, message: message.into() });
     }
@@ -42,18 +48,21 @@ impl<'a> Sink<'a> {
 
 /// A node with its path.
 #[derive(Clone)]
-pub(crate) struct At<'a> {
-    pub(crate) path: String,
-    pub(crate) node: &'a Node,
+pub struct At<'a> {
+    /// The JSON path, empty for the document itself.
+    pub path: String,
+    /// What stands there.
+    pub node: &'a Node,
 }
 
 impl<'a> At<'a> {
-    pub(crate) fn root(document: &'a Document) -> Self {
+    /// The document itself.
+    pub fn root(document: &'a Document) -> Self {
         Self { path: String::new(), node: &document.root }
     }
 
     /// The place of a key that this node lacks.
-    pub(crate) fn missing(&self, key: &str) -> Self {
+    pub fn missing(&self, key: &str) -> Self {
         Self { path: join(&self.path, key), node: self.node }
     }
 
@@ -61,7 +70,8 @@ impl<'a> At<'a> {
         sink.error(self, ErrorType::Invalid, format!("expected {wanted}, found {}", self.node.kind()));
     }
 
-    pub(crate) fn mapping(&self, sink: &Sink<'_>) -> Option<Mapping<'a>> {
+    /// A mapping; anything else is a fault.
+    pub fn mapping(&self, sink: &Sink<'_>) -> Option<Mapping<'a>> {
         match &self.node.value {
             Value::Mapping(entries) => Some(Mapping { at: self.clone(), entries, asked: RefCell::default() }),
             _ => {
@@ -72,7 +82,7 @@ impl<'a> At<'a> {
     }
 
     /// Text; a plain number or boolean is taken as it is written.
-    pub(crate) fn string(&self, sink: &Sink<'_>) -> Option<String> {
+    pub fn string(&self, sink: &Sink<'_>) -> Option<String> {
         match &self.node.value {
             Value::String(text) | Value::Number(text) => Some(text.clone()),
             Value::Bool(value) => Some(value.to_string()),
@@ -83,7 +93,8 @@ impl<'a> At<'a> {
         }
     }
 
-    pub(crate) fn boolean(&self, sink: &Sink<'_>) -> Option<bool> {
+    /// `true` or `false`; anything else is a fault.
+    pub fn boolean(&self, sink: &Sink<'_>) -> Option<bool> {
         match self.node.value {
             Value::Bool(value) => Some(value),
             _ => {
@@ -94,7 +105,7 @@ impl<'a> At<'a> {
     }
 
     /// A whole number within `range`.
-    pub(crate) fn number(&self, range: std::ops::RangeInclusive<u32>, sink: &Sink<'_>) -> Option<u32> {
+    pub fn number(&self, range: std::ops::RangeInclusive<u32>, sink: &Sink<'_>) -> Option<u32> {
         let (low, high) = (*range.start(), *range.end());
         let Value::Number(text) = &self.node.value else {
             self.wrong(sink, &format!("a whole number from {low} to {high}"));
@@ -107,7 +118,8 @@ impl<'a> At<'a> {
         number
     }
 
-    pub(crate) fn sequence(&self, sink: &Sink<'_>) -> Vec<Self> {
+    /// The items of a list; anything else is a fault and has none.
+    pub fn sequence(&self, sink: &Sink<'_>) -> Vec<Self> {
         match &self.node.value {
             Value::Sequence(items) => {
                 items.iter().enumerate().map(|(i, node)| At { path: format!("{}[{i}]", self.path), node }).collect()
@@ -120,7 +132,7 @@ impl<'a> At<'a> {
     }
 
     /// A prefix in CIDR notation; host bits are zeroed, with a warning.
-    pub(crate) fn prefix(&self, sink: &Sink<'_>) -> Option<IpNet> {
+    pub fn prefix(&self, sink: &Sink<'_>) -> Option<IpNet> {
         let text = self.string(sink)?;
         match text.parse::<IpNet>() {
             Ok(prefix) => {
@@ -139,7 +151,7 @@ impl<'a> At<'a> {
     }
 
     /// One name of a closed list.
-    pub(crate) fn one_of<T: Copy>(&self, names: &[(&str, T)], sink: &Sink<'_>) -> Option<T> {
+    pub fn one_of<T: Copy>(&self, names: &[(&str, T)], sink: &Sink<'_>) -> Option<T> {
         let text = self.string(sink)?;
         let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
@@ -149,11 +161,13 @@ impl<'a> At<'a> {
         found
     }
 
-    pub(crate) fn subdomain(&self, sink: &Sink<'_>) -> Option<String> {
+    /// A DNS subdomain in lower case; anything else is a fault.
+    pub fn subdomain(&self, sink: &Sink<'_>) -> Option<String> {
         self.checked(names::is_subdomain, names::SUBDOMAIN, sink)
     }
 
-    pub(crate) fn label(&self, sink: &Sink<'_>) -> Option<String> {
+    /// A DNS label in lower case; anything else is a fault.
+    pub fn label(&self, sink: &Sink<'_>) -> Option<String> {
         self.checked(names::is_label, names::LABEL, sink)
     }
 
@@ -166,7 +180,8 @@ impl<'a> At<'a> {
         None
     }
 
-    pub(crate) fn timestamp(&self, sink: &Sink<'_>) -> Option<Timestamp> {
+    /// A time (RFC 3339); anything else is a fault.
+    pub fn timestamp(&self, sink: &Sink<'_>) -> Option<Timestamp> {
         let text = self.string(sink)?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
@@ -178,21 +193,23 @@ impl<'a> At<'a> {
 }
 
 /// A mapping whose keys are read one by one.
-pub(crate) struct Mapping<'a> {
-    pub(crate) at: At<'a>,
+pub struct Mapping<'a> {
+    /// Where the mapping itself stands.
+    pub at: At<'a>,
     entries: &'a [(String, Node)],
     asked: RefCell<HashSet<&'static str>>,
 }
 
 impl<'a> Mapping<'a> {
     /// The value of `key`; a null counts as absent.
-    pub(crate) fn field(&self, key: &'static str) -> Option<At<'a>> {
+    pub fn field(&self, key: &'static str) -> Option<At<'a>> {
         self.asked.borrow_mut().insert(key);
         let (_, node) = self.entries.iter().find(|(name, _)| name == key)?;
         (!node.is_null()).then(|| At { path: join(&self.at.path, key), node })
     }
 
-    pub(crate) fn required(&self, key: &'static str, sink: &Sink<'_>) -> Option<At<'a>> {
+    /// The value of `key`; without one it is a fault.
+    pub fn required(&self, key: &'static str, sink: &Sink<'_>) -> Option<At<'a>> {
         let field = self.field(key);
         if field.is_none() {
             sink.error(&self.at.missing(key), ErrorType::Required, format!("{key} must be given"));
@@ -200,16 +217,18 @@ impl<'a> Mapping<'a> {
         field
     }
 
-    pub(crate) fn mapping(&self, key: &'static str, sink: &Sink<'_>) -> Option<Mapping<'a>> {
+    /// The mapping below `key`, if there is one.
+    pub fn mapping(&self, key: &'static str, sink: &Sink<'_>) -> Option<Mapping<'a>> {
         self.field(key)?.mapping(sink)
     }
 
-    pub(crate) fn sequence(&self, key: &'static str, sink: &Sink<'_>) -> Vec<At<'a>> {
+    /// The items of the list below `key`; none if it is absent.
+    pub fn sequence(&self, key: &'static str, sink: &Sink<'_>) -> Vec<At<'a>> {
         self.field(key).map_or_else(Vec::new, |at| at.sequence(sink))
     }
 
     /// A required name; an empty one is missing.
-    pub(crate) fn name(&self, key: &'static str, sink: &Sink<'_>) -> Option<String> {
+    pub fn name(&self, key: &'static str, sink: &Sink<'_>) -> Option<String> {
         let at = self.required(key, sink)?;
         if at.node.text() == Some("") {
             sink.error(&at, ErrorType::Required, format!("{key} must not be empty"));
@@ -219,27 +238,27 @@ impl<'a> Mapping<'a> {
     }
 
     /// A name that may be missing; empty counts as missing.
-    pub(crate) fn name_if_given(&self, key: &'static str, sink: &Sink<'_>) -> Option<String> {
+    pub fn name_if_given(&self, key: &'static str, sink: &Sink<'_>) -> Option<String> {
         self.field(key).filter(|at| at.node.text() != Some(""))?.subdomain(sink)
     }
 
     /// Text that may be missing; empty counts as missing.
-    pub(crate) fn text(&self, key: &'static str, sink: &Sink<'_>) -> Option<String> {
+    pub fn text(&self, key: &'static str, sink: &Sink<'_>) -> Option<String> {
         self.field(key)?.string(sink).filter(|text| !text.is_empty())
     }
 
     /// Keys that may stand there and mean nothing to us.
-    pub(crate) fn ignore(&self, keys: &[&'static str]) {
+    pub fn ignore(&self, keys: &[&'static str]) {
         self.asked.borrow_mut().extend(keys);
     }
 
     /// Every key and its value, for mappings whose keys are the user's.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, At<'a>)> + '_ {
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, At<'a>)> + '_ {
         self.entries.iter().map(|(key, node)| (key.as_str(), At { path: format!("{}[{key}]", self.at.path), node }))
     }
 
     /// Warns of each key that nobody asked for.
-    pub(crate) fn finish(self, sink: &Sink<'_>) {
+    pub fn finish(self, sink: &Sink<'_>) {
         let asked = self.asked.into_inner();
         for (key, node) in self.entries {
             if !asked.contains(key.as_str()) {

@@ -8,7 +8,7 @@
 
 mod document;
 mod error;
-mod fields;
+pub mod fields;
 mod ironcore;
 mod manifest;
 mod metal;
