@@ -3,6 +3,7 @@
 //! A source is a neighbor's session, a local protocol of a VRF, or an edge into it. Paths carry its 32-bit id; what the
 //! decision process and the export function need to know of it is here once. The table counts paths per source.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::slab::{Slab, Slot};
@@ -57,6 +58,18 @@ pub enum Advertise {
     Evpn,
     /// All its neighbors.
     All,
+}
+
+/// `none`, `ebgp`, `evpn` or `all`.
+impl fmt::Display for Advertise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Advertise::None => "none",
+            Advertise::Ebgp => "ebgp",
+            Advertise::Evpn => "evpn",
+            Advertise::All => "all",
+        })
+    }
 }
 
 /// One source.

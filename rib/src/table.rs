@@ -46,8 +46,12 @@ pub struct Change {
 pub enum Holder {
     /// [`adj_out`](crate::adj_out).
     AdjOut,
-    /// The engine above.
+    /// The engine above: its change is yet to be taken.
     Engine,
+    /// The engine above: it last saw a selected set here.
+    Selected,
+    /// The engine above: that set was native.
+    Native,
 }
 
 impl Holder {
@@ -55,6 +59,8 @@ impl Holder {
         match self {
             Holder::AdjOut => 4,
             Holder::Engine => 8,
+            Holder::Selected => 16,
+            Holder::Native => 32,
         }
     }
 }
@@ -62,7 +68,7 @@ impl Holder {
 const HOLE: u8 = 1;
 /// Some path may carry a MED above 0.
 const MED: u8 = 2;
-const HELD: u8 = 4 | 8;
+const HELD: u8 = 4 | 8 | 16 | 32;
 
 #[derive(Debug)]
 struct DestSlot<K> {
@@ -546,6 +552,12 @@ impl<'a, K: Key> Destination<'a, K> {
     /// The number of paths.
     pub fn path_count(&self) -> usize {
         self.paths().count()
+    }
+
+    /// Whether `holder` holds it.
+    #[inline]
+    pub fn is_held(&self, holder: Holder) -> bool {
+        self.slot().flags & holder.flag() != 0
     }
 
     /// Why each path is or is not selected, in order of arrival.
