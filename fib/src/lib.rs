@@ -11,11 +11,15 @@
 //!
 //! Everything is synchronous and blocks; the caller gives it a thread.
 
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod memory;
 mod reconciler;
 mod route;
 mod sink;
 
+#[cfg(target_os = "linux")]
+pub use linux::Netlink;
 pub use memory::MemorySink;
 pub use reconciler::{Acknowledgement, Comparison, Outcome, Reconciler, RouteState, Shadow};
 pub use route::{

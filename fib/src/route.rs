@@ -86,6 +86,12 @@ pub enum Kind {
     Unreachable,
 }
 
+impl From<NextHops> for Kind {
+    fn from(next_hops: NextHops) -> Self {
+        Self::Unicast { next_hops }
+    }
+}
+
 impl Route {
     /// An ordinary route, with [`METRIC`].
     pub fn unicast(table: u32, prefix: IpNet, next_hops: impl Into<NextHops>) -> Self {
@@ -252,7 +258,7 @@ impl fmt::Display for Hop {
 /// Always in one canonical form: sorted, without duplicates (of two that differ only in weight the
 /// heavier stays), and with weight 1 if there is only one. Two sets are equal exactly if they
 /// forward alike.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct NextHops(Arc<[Hop]>);
 
 impl NextHops {
