@@ -307,19 +307,20 @@ fn split_segment<'a>(rest: &mut &'a [u8], wide: bool) -> Option<Segment<'a>> {
 #[inline]
 pub(crate) fn check(value: &[u8], wide: bool, confederation: bool) -> Result<(), ErrorCode> {
     let mut rest = value;
-    while !rest.is_empty() {
-        let segment = split_segment(&mut rest, wide).ok_or(ErrorCode::MalformedAsPath)?;
-        if segment.asns.len() == 0 {
-            return Err(ErrorCode::MalformedAsPath);
-        }
-        if segment.kind.is_confederation() && !confederation {
+    while let Some((&[kind, count], body)) = rest.split_first_chunk() {
+        let kind = SegmentKind::from_octet(kind).ok_or(ErrorCode::MalformedAsPath)?;
+        let asns = body.split_at_checked(usize::from(count) * if wide { 4 } else { 2 });
+        let Some((asns, after)) = asns.filter(|_| count > 0) else { return Err(ErrorCode::MalformedAsPath) };
+        if kind.is_confederation() && !confederation {
             return Err(ErrorCode::ConfederationSegment);
         }
-        if segment.asns.into_iter().any(|asn| asn == 0) {
+        let zero = if wide { asns.as_chunks().0.contains(&[0; 4]) } else { asns.as_chunks().0.contains(&[0; 2]) };
+        if zero {
             return Err(ErrorCode::AsZero);
         }
+        rest = after;
     }
-    Ok(())
+    if rest.is_empty() { Ok(()) } else { Err(ErrorCode::MalformedAsPath) }
 }
 
 /// An owned AS path that can be built and changed.

@@ -144,13 +144,9 @@ impl<'a> RawAttribute<'a> {
     }
 }
 
-const SLOTS: usize = 17;
-const NO_SLOT: u8 = u8::MAX;
-const ABSENT: u16 = u16::MAX;
-
-/// The slot of each type code in [`Table`].
-const SLOT: [u8; 256] = {
-    let known = [
+/// The known types, each by the bit of its code.
+const KNOWN: u64 = {
+    let codes = [
         code::ORIGIN,
         code::AS_PATH,
         code::NEXT_HOP,
@@ -169,20 +165,18 @@ const SLOT: [u8; 256] = {
         code::LARGE_COMMUNITIES,
         code::ONLY_TO_CUSTOMER,
     ];
-    assert!(known.len() == SLOTS);
-    let mut slots = [NO_SLOT; 256];
-    let mut at = 0;
-    while at < SLOTS {
-        slots[known[at] as usize] = at as u8;
+    let (mut known, mut at) = (0, 0);
+    while at < codes.len() {
+        known |= 1 << codes[at];
         at += 1;
     }
-    slots
+    known
 };
 
 /// Whether the type is one this crate knows.
 #[inline]
 pub(crate) const fn is_known(code: u8) -> bool {
-    SLOT[code as usize] != NO_SLOT
+    code < 64 && KNOWN & (1 << code) != 0
 }
 
 /// Whether attributes of this type are part of a canonical block.
@@ -205,42 +199,49 @@ pub(crate) const fn expected_flags(code: u8) -> u8 {
     }
 }
 
-/// Where in a block each known attribute stands: the offset of its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Table([u16; SLOTS]);
+/// The known types of which a block has an attribute that stands, by the bit of each code. It is the first of its type: a later one
+/// never stands, even if the first was discarded. So these few bits, and no table of offsets, are all that parsing has to leave behind;
+/// filling and moving such a table was measured to cost more than looking for an attribute does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Standing(u64);
 
-impl Table {
-    pub(crate) const EMPTY: Self = Self([ABSENT; SLOTS]);
-
+impl Standing {
     #[inline]
-    pub(crate) fn set(&mut self, code: u8, offset: usize) {
-        if let Some(slot) = self.0.get_mut(usize::from(SLOT[usize::from(code)])) {
-            *slot = offset as u16;
-        }
+    pub(crate) fn insert(&mut self, known: u8) {
+        self.0 |= 1 << (known & 63);
     }
 
     #[inline]
-    pub(crate) fn offset(&self, code: u8) -> Option<usize> {
-        self.0.get(usize::from(SLOT[usize::from(code)])).filter(|slot| **slot != ABSENT).map(|slot| usize::from(*slot))
+    pub(crate) fn contains(self, code: u8) -> bool {
+        code < 64 && self.0 & (1 << code) != 0
     }
 }
 
 /// The types met so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen([u64; 4]);
+pub(crate) struct Seen {
+    /// Types below 64, all known ones among them, apart from the others to keep them in a register.
+    low: u64,
+    high: [u64; 3],
+}
 
 impl Seen {
-    pub(crate) fn contains(&self, code: u8) -> bool {
-        self.0[usize::from(code >> 6)] & (1 << (code & 63)) != 0
-    }
-
     /// Adds a type; false if it was there.
     #[inline]
     pub(crate) fn insert(&mut self, code: u8) -> bool {
-        let (word, bit) = (&mut self.0[usize::from(code >> 6)], 1 << (code & 63));
+        let word = match code {
+            0..64 => &mut self.low,
+            _ => &mut self.high[usize::from(code >> 6) - 1],
+        };
+        let bit = 1 << (code & 63);
         let new = *word & bit == 0;
         *word |= bit;
         new
+    }
+
+    /// Whether a type below 64 was met.
+    pub(crate) fn contains_known(&self, code: u8) -> bool {
+        self.low & (1 << (code & 63)) != 0
     }
 }
 
@@ -310,13 +311,13 @@ fn read_aggregator(value: &[u8]) -> Option<Aggregator> {
 #[derive(Clone, Copy)]
 pub struct Attributes<'a> {
     block: &'a [u8],
-    table: Table,
+    standing: Standing,
     wide: bool,
 }
 
 impl<'a> Attributes<'a> {
-    pub(crate) fn new(block: &'a [u8], table: Table, wide: bool) -> Self {
-        Self { block, table, wide }
+    pub(crate) fn new(block: &'a [u8], standing: Standing, wide: bool) -> Self {
+        Self { block, standing, wide }
     }
 
     /// A view on a canonical block, as [`crate::Update::canonical_attributes`] and [`crate::AttributesBuilder::build`] write it. Of
@@ -328,25 +329,31 @@ impl<'a> Attributes<'a> {
     /// A view on attributes from a source that checked them; what is not sound is left out all the same.
     pub(crate) fn from_dump(block: &'a [u8], wide: bool) -> Self {
         let ctx = DecodeCtx { as4: wide, peer: PeerKind::Unknown, ..DecodeCtx::default() };
-        let mut table = Table::EMPTY;
-        let block = &block[..block.len().min(usize::from(u16::MAX))];
-        let mut at = 0;
-        while let Some((attribute, taken)) = RawAttribute::read(&block[at..]) {
-            if table.offset(attribute.code).is_none() && check(&attribute, &ctx).is_ok() {
-                table.set(attribute.code, at);
+        let mut standing = Standing::default();
+        let mut seen = Seen::default();
+        let mut rest = block;
+        while let Some((attribute, taken)) = RawAttribute::read(rest) {
+            if seen.insert(attribute.code) && is_known(attribute.code) && check(&attribute, &ctx).is_ok() {
+                standing.insert(attribute.code);
             }
-            at += taken;
+            rest = &rest[taken..];
         }
-        Self { block, table, wide }
+        Self { block, standing, wide }
     }
 
     /// The attribute of this type, if it stands.
     pub fn get(&self, code: u8) -> Option<RawAttribute<'a>> {
-        if !is_known(code) {
-            return self.iter().find(|attribute| attribute.code == code);
+        if is_known(code) && !self.standing.contains(code) {
+            return None;
         }
-        let offset = self.table.offset(code)?;
-        RawAttribute::read(self.block.get(offset..)?).map(|(attribute, _)| attribute)
+        let mut rest = self.block;
+        while let Some((attribute, taken)) = RawAttribute::read(rest) {
+            if attribute.code == code {
+                return Some(attribute);
+            }
+            rest = &rest[taken..];
+        }
+        None
     }
 
     fn value(&self, code: u8) -> Option<&'a [u8]> {
@@ -426,7 +433,7 @@ impl<'a> Attributes<'a> {
 
     /// Whether ATOMIC_AGGREGATE is there.
     pub fn atomic_aggregate(&self) -> bool {
-        self.table.offset(code::ATOMIC_AGGREGATE).is_some()
+        self.standing.contains(code::ATOMIC_AGGREGATE)
     }
 
     /// AGGREGATOR, or AS4_AGGREGATOR where that holds the AS number proper.
@@ -475,7 +482,7 @@ impl<'a> Attributes<'a> {
 
     /// Every attribute that stands, in the order of the block.
     pub fn iter(&self) -> AttributesIter<'a> {
-        AttributesIter { block: self.block, table: self.table, at: 0, seen: Seen::default() }
+        AttributesIter { rest: self.block, standing: self.standing, seen: Seen::default() }
     }
 
     /// The octets of the block, as they came.
@@ -487,8 +494,7 @@ impl<'a> Attributes<'a> {
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let mut last = 0;
-        let mut iter = self.iter();
-        while let Some((_, attribute)) = iter.next_entry() {
+        for attribute in self.iter() {
             if !is_canonical(attribute.code) {
                 continue;
             }
@@ -503,16 +509,15 @@ impl<'a> Attributes<'a> {
 
     /// As [`Self::write_canonical`], for a block whose attributes are not in the order of their types.
     fn write_sorted(&self, out: &mut Vec<u8>) {
-        let mut offsets = [ABSENT; 256];
-        let mut iter = self.iter();
-        while let Some((offset, attribute)) = iter.next_entry() {
-            offsets[usize::from(attribute.code)] = offset as u16;
-        }
-        for offset in offsets.into_iter().filter(|offset| *offset != ABSENT) {
-            let attribute = self.block.get(usize::from(offset)..).and_then(RawAttribute::read);
-            if let Some((attribute, _)) = attribute.filter(|(attribute, _)| is_canonical(attribute.code)) {
-                self.write_one(attribute, out);
-            }
+        let mut last = None;
+        // There are few attributes, and they are seldom out of order: looking for the next type each time costs least.
+        while let Some(attribute) = self
+            .iter()
+            .filter(|attribute| is_canonical(attribute.code) && last.is_none_or(|last| attribute.code > last))
+            .min_by_key(|attribute| attribute.code)
+        {
+            last = Some(attribute.code);
+            self.write_one(attribute, out);
         }
     }
 
@@ -558,34 +563,22 @@ impl fmt::Debug for Attributes<'_> {
 /// The attributes that stand, in the order of the block.
 #[derive(Clone, Debug)]
 pub struct AttributesIter<'a> {
-    block: &'a [u8],
-    table: Table,
-    /// Where the next attribute starts.
-    at: usize,
+    rest: &'a [u8],
+    standing: Standing,
     seen: Seen,
-}
-
-impl<'a> AttributesIter<'a> {
-    fn next_entry(&mut self) -> Option<(usize, RawAttribute<'a>)> {
-        loop {
-            let (attribute, taken) = RawAttribute::read(self.block.get(self.at..)?)?;
-            let at = self.at;
-            self.at += taken;
-            let stands = match self.table.offset(attribute.code) {
-                Some(offset) => offset == at,
-                None => !is_known(attribute.code) && self.seen.insert(attribute.code),
-            };
-            if stands {
-                return Some((at, attribute));
-            }
-        }
-    }
 }
 
 impl<'a> Iterator for AttributesIter<'a> {
     type Item = RawAttribute<'a>;
 
     fn next(&mut self) -> Option<RawAttribute<'a>> {
-        self.next_entry().map(|(_, attribute)| attribute)
+        loop {
+            let (attribute, taken) = RawAttribute::read(self.rest)?;
+            self.rest = &self.rest[taken..];
+            let first = self.seen.insert(attribute.code);
+            if first && (self.standing.contains(attribute.code) || !is_known(attribute.code)) {
+                return Some(attribute);
+            }
+        }
     }
 }

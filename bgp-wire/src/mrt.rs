@@ -61,8 +61,8 @@ pub struct Record<'a> {
 pub enum Body<'a> {
     /// A message as a peer sent it (BGP4MP_MESSAGE and its variants).
     Message(PeerMessage<'a>),
-    /// A route of a table (TABLE_DUMP).
-    Route(TableRoute<'a>),
+    /// Routes of a table (TABLE_DUMP): one, or in the oldest dumps as many as fit the record.
+    Table(TableRoutes<'a>),
     /// The peers that the routes after it refer to by number (TABLE_DUMP_V2, PEER_INDEX_TABLE).
     Peers(Peers<'a>),
     /// A prefix of a table with the routes to it (TABLE_DUMP_V2, RIB_IPV4_UNICAST and its variants).
@@ -91,6 +91,21 @@ pub struct PeerMessage<'a> {
     pub ctx: DecodeCtx,
     /// The whole message, header included.
     pub message: &'a [u8],
+}
+
+/// The routes of one TABLE_DUMP record.
+#[derive(Clone, Copy, Debug)]
+pub struct TableRoutes<'a> {
+    entries: &'a [u8],
+    ipv6: bool,
+}
+
+impl<'a> TableRoutes<'a> {
+    /// The routes.
+    pub fn iter(&self) -> impl Iterator<Item = TableRoute<'a>> + use<'a> {
+        let (mut cursor, ipv6) = (Cursor(self.entries), self.ipv6);
+        core::iter::from_fn(move || cursor.table_route(ipv6))
+    }
 }
 
 /// A route of one peer.
@@ -269,14 +284,30 @@ impl<'a> Cursor<'a> {
 
     fn record(&mut self) -> Option<(u32, u16, u16, &'a [u8])> {
         let (seconds, kind, subtype, len) = (self.u32()?, self.u16()?, self.u16()?, self.u32()?);
-        Some((seconds, kind, subtype, self.take(usize::try_from(len).ok()?)?))
+        let mut len = usize::try_from(len).ok()?;
+        if kind == TABLE_DUMP && self.short_table_dump(len, subtype == 2) {
+            len += 4;
+        }
+        Some((seconds, kind, subtype, self.take(len)?))
+    }
+
+    /// Whether a TABLE_DUMP record's length leaves out the view and sequence numbers, as it does in the oldest dumps: the last route
+    /// then ends four octets after it.
+    fn short_table_dump(&self, len: usize, ipv6: bool) -> bool {
+        let mut routes = Cursor(self.0.get(4..len.saturating_add(4)).unwrap_or_default());
+        let size = routes.0.len();
+        while routes.0.len() > 4 && routes.table_route(ipv6).is_some() {}
+        size > 0 && routes.0.is_empty()
     }
 
     fn body(mut self, seconds: u32, kind: u16, subtype: u16) -> Option<Record<'a>> {
         let microseconds = if kind == BGP4MP_ET { self.u32()? } else { 0 };
         let body = match (kind, subtype) {
             (BGP4MP | BGP4MP_ET, 1 | 4 | 6..=11) => Body::Message(self.message(subtype)?),
-            (TABLE_DUMP, 1 | 2) => Body::Route(self.table_route(subtype == 2)?),
+            (TABLE_DUMP, 1 | 2) => {
+                let (_view, _sequence) = (self.u16()?, self.u16()?);
+                Body::Table(TableRoutes { entries: self.0, ipv6: subtype == 2 })
+            }
             (TABLE_DUMP_V2, 1) => Body::Peers(self.peers()?),
             (TABLE_DUMP_V2, 2 | 8) => Body::Rib(self.rib::<Ipv4Unicast>(subtype == 8)?),
             (TABLE_DUMP_V2, 4 | 10) => Body::Rib(self.rib::<Ipv6Unicast>(subtype == 10)?),
@@ -302,8 +333,7 @@ impl<'a> Cursor<'a> {
         Some(PeerMessage { peer_as, local_as, peer, local, ctx, message: self.0 })
     }
 
-    fn table_route(mut self, ipv6: bool) -> Option<TableRoute<'a>> {
-        let (_view, _sequence) = (self.u16()?, self.u16()?);
+    fn table_route(&mut self, ipv6: bool) -> Option<TableRoute<'a>> {
         let address = self.address(ipv6)?;
         let (len, _status, originated) = (self.u8()?, self.u8()?, self.u32()?);
         let (peer, peer_as, attributes_len) = (self.address(ipv6)?, self.u16()?.into(), self.u16()?);

@@ -3,7 +3,7 @@
 //! One pass over the message finds where everything stands and what is wrong with it; values are decoded when they are asked for. The
 //! outcome of that pass, [`UpdateIndex`], is plain data: whoever holds the octets and the index has the parsed message.
 
-use crate::attributes::{self, Attributes, RawAttribute, Seen, Table, code, expected_flags, flag, is_known};
+use crate::attributes::{self, Attributes, RawAttribute, Seen, Standing, code, expected_flags, flag, is_known};
 use crate::family::{Family, Ipv4Unicast, Ipv6Unicast};
 use crate::frame::HEADER_LEN;
 use crate::nlri::{self, Nlri};
@@ -190,7 +190,7 @@ fn check_multiprotocol_nlri(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> 
 /// [`Update`] back without a second pass, on another thread too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpdateIndex {
-    table: Table,
+    standing: Standing,
     withdrawn_end: u16,
     attributes_end: u16,
     action: Option<Action>,
@@ -281,7 +281,11 @@ impl<'a> Update<'a> {
     /// The path attributes that stand.
     pub fn attributes(&self) -> Attributes<'a> {
         let start = usize::from(self.index.withdrawn_end) + 2;
-        Attributes::new(self.field(start, usize::from(self.index.attributes_end)), self.index.table, self.index.ctx.as4)
+        Attributes::new(
+            self.field(start, usize::from(self.index.attributes_end)),
+            self.index.standing,
+            self.index.ctx.as4,
+        )
     }
 
     /// NEXT_HOP, for the routes of the plain NLRI field.
@@ -355,7 +359,7 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
         action = action.max(Some(fault.action));
         on_fault(fault);
     };
-    let mut table = Table::EMPTY;
+    let mut standing = Standing::default();
     let mut seen = Seen::default();
     let mut reaches = !plain.is_empty();
     let mut at = 0;
@@ -394,10 +398,10 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
                 unreach.and_then(|unreach| check_multiprotocol_nlri(unreach.nlri_octets, unreach.family, ctx))
             };
             checked.map_err(reset)?;
-            table.set(kind, at);
+            standing.insert(kind);
         } else if is_known(kind) {
             match attributes::check(&attribute, ctx) {
-                Ok(()) => table.set(kind, at),
+                Ok(()) => standing.insert(kind),
                 Err((action, code)) => faulty(action, code),
             }
         } else if attribute.flags & flag::OPTIONAL == 0 {
@@ -409,11 +413,11 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
     if reaches {
         let mandatory = [(code::ORIGIN, true), (code::AS_PATH, true), (code::NEXT_HOP, !plain.is_empty())];
         for (kind, needed) in mandatory {
-            if needed && table.offset(kind).is_none() && !seen.contains(kind) {
+            if needed && !seen.contains_known(kind) {
                 let (action, code) = (Action::TreatAsWithdraw, ErrorCode::MissingWellKnownAttribute);
                 fault(Fault { action, code, attribute: Some(kind), offset: start });
             }
         }
     }
-    Ok(UpdateIndex { table, withdrawn_end: withdrawn_end as u16, attributes_end: end as u16, action, ctx: *ctx })
+    Ok(UpdateIndex { standing, withdrawn_end: withdrawn_end as u16, attributes_end: end as u16, action, ctx: *ctx })
 }
