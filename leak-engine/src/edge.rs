@@ -6,8 +6,30 @@
 use std::{fmt, sync::Arc};
 
 use ipnet::IpNet;
+use rib::{Advertise, VrfId};
 
 use crate::PrefixSet;
+
+/// One direction of a peering: native routes of `from` leak into `to`.
+///
+/// At most one edge stands for an ordered pair of VRFs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeSpec {
+    /// The exporter's VRF.
+    pub from: VrfId,
+    /// The importer's VRF.
+    pub to: VrfId,
+    /// The peering's name as the importer shows it.
+    pub peering: Arc<str>,
+    /// Which prefixes pass.
+    pub filter: Filter,
+    /// Who wins when two exporters lend the same prefix.
+    pub rank: Rank,
+    /// Where the importer may pass the leaked routes on to.
+    pub advertise: Advertise,
+    /// Most destinations that the edge may hold in the importer; `None` is no limit.
+    pub limit: Option<usize>,
+}
 
 /// The checks of an edge that depend on the prefix alone, all constant for the edge.
 ///
@@ -63,31 +85,6 @@ pub struct Rank {
     pub bound_since: i64,
     /// The exporter's `namespace/name`, which decides between equal ages.
     pub exporter: Arc<str>,
-}
-
-/// Where an importer may pass leaked routes on to. Never by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Advertise {
-    /// To nobody.
-    #[default]
-    None,
-    /// To the external neighbours of an external network, inside that network's own prefixes.
-    Ebgp,
-    /// To the fabric as EVPN.
-    Evpn,
-    /// To both.
-    All,
-}
-
-impl fmt::Display for Advertise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Ebgp => "ebgp",
-            Self::Evpn => "evpn",
-            Self::All => "all",
-        })
-    }
 }
 
 /// Why a route of an exporter does not reach an importer. Displayed by its name.

@@ -1,0 +1,273 @@
+//! Native routes in and out: UPDATEs from neighbours through an import policy, and local routes.
+
+use bgp_wire::{Action, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rib::{AttrId, NextHopId, Path, SourceId, VrfId};
+
+use super::{Engine, EngineError, Inbound, REFUSED_KEPT, TableKey};
+use crate::{ImportPolicy, ImportRefusal};
+
+/// What one UPDATE came to, in routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Accepted, whether new, changed or repeated.
+    pub accepted: usize,
+    /// Withdrawn by the neighbour, or treated so (RFC 7606), whether they stood or not.
+    pub withdrawn: usize,
+    /// Refused by the import policy; an older route for the same prefix is gone.
+    pub refused: usize,
+    /// The source has reached its maximum number of prefixes and announced more.
+    pub over_maximum: bool,
+}
+
+/// The routes of one UPDATE that share attributes and next hop.
+struct Announcement<'p> {
+    vrf: VrfId,
+    source: SourceId,
+    attrs: AttrId,
+    next_hop: NextHopId,
+    import: &'p ImportPolicy,
+}
+
+impl Engine {
+    /// Takes in one UPDATE from a neighbour. Its attributes are interned once.
+    ///
+    /// If the message asks to be treated as a withdrawal (RFC 7606 section 2), its routes are withdrawn. A route that the
+    /// import policy refuses replaces an older one for the same prefix by nothing. If a flush of the source is still under way, it is ended first.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`]; then nothing is changed.
+    pub fn apply_update(
+        &mut self,
+        source: SourceId,
+        update: &Update<'_>,
+        import: &ImportPolicy,
+    ) -> Result<Applied, EngineError> {
+        let (vrf, interface) = self.writable(source)?;
+        let mut applied = Applied::default();
+        self.withdraw_all::<Ipv4Unicast>(vrf, source, update.withdrawn(), &mut applied);
+        if let Some(unreach) = update.mp_unreach() {
+            self.withdraw_all::<Ipv4Unicast>(vrf, source, unreach.ipv4().into_iter().flatten(), &mut applied);
+            self.withdraw_all::<Ipv6Unicast>(vrf, source, unreach.ipv6().into_iter().flatten(), &mut applied);
+        }
+        let reach = update.mp_reach();
+        let plain = update.nlri();
+        let ipv4 = reach.as_ref().and_then(|reach| reach.ipv4()).into_iter().flatten();
+        let ipv6 = reach.as_ref().and_then(|reach| reach.ipv6()).into_iter().flatten();
+        if update.action() == Some(Action::TreatAsWithdraw) {
+            self.withdraw_all::<Ipv4Unicast>(vrf, source, plain.chain(ipv4), &mut applied);
+            self.withdraw_all::<Ipv6Unicast>(vrf, source, ipv6, &mut applied);
+            return Ok(applied);
+        }
+        if plain.is_empty() && reach.is_none() {
+            return Ok(applied);
+        }
+        if let Err(refusal) = import.check_attributes(&update.attributes()) {
+            self.refuse_all::<Ipv4Unicast>(vrf, source, plain.chain(ipv4), refusal, &mut applied);
+            self.refuse_all::<Ipv6Unicast>(vrf, source, ipv6, refusal, &mut applied);
+            return Ok(applied);
+        }
+
+        let attrs = self.intern_edited(update, import);
+        if let Some(next_hop) = update.next_hop() {
+            self.announce_all::<Ipv4Unicast>(vrf, source, attrs, (next_hop, interface), import, plain, &mut applied);
+        }
+        if let Some(next_hop) = reach.as_ref().and_then(|reach| reach.next_hop()) {
+            self.announce_all::<Ipv4Unicast>(vrf, source, attrs, (next_hop, interface), import, ipv4, &mut applied);
+            self.announce_all::<Ipv6Unicast>(vrf, source, attrs, (next_hop, interface), import, ipv6, &mut applied);
+        }
+        self.pools.attrs.release(attrs);
+        Ok(applied)
+    }
+
+    /// Adds or replaces one route of `source`: connected, static, or injected. `attributes` are in canonical form
+    /// ([`AttributesBuilder`]); host bits of `prefix` are zeroed. A next hop is unreachable until its state is set.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`]; then nothing is changed.
+    pub fn insert(
+        &mut self,
+        source: SourceId,
+        prefix: IpNet,
+        path_id: u32,
+        attributes: &[u8],
+        next_hop: NextHop,
+        interface: Option<u32>,
+    ) -> Result<(), EngineError> {
+        let (vrf, _) = self.writable(source)?;
+        let attrs = self.pools.attrs.intern(attributes);
+        let next_hop = self.pools.next_hops.intern(vrf, next_hop, interface);
+        let path = Path { source, path_id, attrs, next_hop };
+        match prefix.trunc() {
+            IpNet::V4(key) => self.put_path::<Ipv4Net>(vrf, key, path),
+            IpNet::V6(key) => self.put_path::<Ipv6Net>(vrf, key, path),
+        }
+        self.pools.attrs.release(attrs);
+        self.pools.next_hops.release(next_hop);
+        Ok(())
+    }
+
+    /// Withdraws one route of `source` and returns whether it stood.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`]; then nothing is changed.
+    pub fn withdraw(&mut self, source: SourceId, prefix: IpNet, path_id: u32) -> Result<bool, EngineError> {
+        let (vrf, _) = self.writable(source)?;
+        Ok(match prefix.trunc() {
+            IpNet::V4(key) => self.take_path::<Ipv4Net>(vrf, key, source, path_id),
+            IpNet::V6(key) => self.take_path::<Ipv6Net>(vrf, key, source, path_id),
+        })
+    }
+
+    /// The VRF and interface of a source that may announce now.
+    fn writable(&mut self, source: SourceId) -> Result<(VrfId, Option<u32>), EngineError> {
+        let inbound = self.open_source(source)?;
+        let (interface, flushing) = (inbound.interface, inbound.flushing);
+        if flushing {
+            self.finish_flush(source);
+        }
+        let vrf = self.pools.sources.get(source).ok_or(EngineError::UnknownSource(source))?.vrf;
+        Ok((vrf, interface))
+    }
+
+    fn intern_edited(&mut self, update: &Update<'_>, import: &ImportPolicy) -> AttrId {
+        let canonical = &mut self.scratch.attributes;
+        canonical.clear();
+        update.canonical_attributes(canonical);
+        if import.set.is_empty() {
+            return self.pools.attrs.intern(canonical);
+        }
+        let mut edited = AttributesBuilder::from_canonical(canonical);
+        if let Some(local_pref) = import.set.local_pref {
+            edited.local_pref(Some(local_pref));
+        }
+        if let Some(med) = import.set.med {
+            edited.med(Some(med));
+        }
+        self.pools.attrs.intern(&edited.build())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the facts of one announcement, used twice")]
+    fn announce_all<F: Family<Key: TableKey>>(
+        &mut self,
+        vrf: VrfId,
+        source: SourceId,
+        attrs: AttrId,
+        (address, interface): (NextHop, Option<u32>),
+        import: &ImportPolicy,
+        routes: impl Iterator<Item = (Option<u32>, F::Key)>,
+        applied: &mut Applied,
+    ) {
+        let interface = if is_on_link(&address) { interface } else { None };
+        let next_hop = self.pools.next_hops.intern(vrf, address, interface);
+        let announcement = Announcement { vrf, source, attrs, next_hop, import };
+        for (path_id, key) in routes {
+            match self.announce(&announcement, path_id.unwrap_or(0), key) {
+                Ok(()) => applied.accepted += 1,
+                Err(refusal) => {
+                    applied.refused += 1;
+                    applied.over_maximum |= refusal == ImportRefusal::MaximumPrefixes;
+                    self.refuse(vrf, source, path_id.unwrap_or(0), key, refusal);
+                }
+            }
+        }
+        self.pools.next_hops.release(next_hop);
+    }
+
+    fn announce<K: TableKey>(&mut self, route: &Announcement<'_>, path_id: u32, key: K) -> Result<(), ImportRefusal> {
+        let Announcement { vrf, source, attrs, next_hop, import } = *route;
+        let prefix: IpNet = key.into();
+        import.check_prefix(prefix)?;
+        if import.maximum_prefixes.is_some_and(|maximum| self.pools.sources.paths(source) as usize >= maximum)
+            && !self.stands(vrf, key, source, path_id)
+        {
+            return Err(ImportRefusal::MaximumPrefixes);
+        }
+        self.accepted(source, prefix);
+        self.put_path(vrf, key, Path { source, path_id, attrs, next_hop });
+        Ok(())
+    }
+
+    fn stands<K: TableKey>(&self, vrf: VrfId, key: K, source: SourceId, path_id: u32) -> bool {
+        let table = self.vrfs.get(&vrf).map(K::table);
+        let found = table.and_then(|table| table.destination(table.get(&key)?));
+        found.is_some_and(|found| found.paths().any(|view| (view.path.source, view.path.path_id) == (source, path_id)))
+    }
+
+    fn withdraw_all<F: Family<Key: TableKey>>(
+        &mut self,
+        vrf: VrfId,
+        source: SourceId,
+        routes: impl Iterator<Item = (Option<u32>, F::Key)>,
+        applied: &mut Applied,
+    ) {
+        for (path_id, key) in routes {
+            applied.withdrawn += 1;
+            self.accepted(source, key.into());
+            self.take_path(vrf, key, source, path_id.unwrap_or(0));
+        }
+    }
+
+    fn refuse_all<F: Family<Key: TableKey>>(
+        &mut self,
+        vrf: VrfId,
+        source: SourceId,
+        routes: impl Iterator<Item = (Option<u32>, F::Key)>,
+        refusal: ImportRefusal,
+        applied: &mut Applied,
+    ) {
+        for (path_id, key) in routes {
+            applied.refused += 1;
+            self.refuse(vrf, source, path_id.unwrap_or(0), key, refusal);
+        }
+    }
+
+    fn refuse<K: TableKey>(&mut self, vrf: VrfId, source: SourceId, path_id: u32, key: K, refusal: ImportRefusal) {
+        self.take_path(vrf, key, source, path_id);
+        if let Some(Some(inbound)) = self.inbound.get_mut(source.index()) {
+            inbound.refused[refusal as usize] += 1;
+            let known = inbound.refused_prefixes.contains_key(&key.into());
+            if known || inbound.refused_prefixes.len() < REFUSED_KEPT {
+                inbound.refused_prefixes.insert(key.into(), refusal);
+            }
+        }
+    }
+
+    /// Forgets that a prefix was refused before.
+    fn accepted(&mut self, source: SourceId, prefix: IpNet) {
+        if let Some(Some(Inbound { refused_prefixes, .. })) = self.inbound.get_mut(source.index())
+            && !refused_prefixes.is_empty()
+        {
+            refused_prefixes.remove(&prefix);
+        }
+    }
+
+    fn put_path<K: TableKey>(&mut self, vrf: VrfId, key: K, path: Path) {
+        let Some(owner) = self.vrfs.get_mut(&vrf) else { return };
+        if let Some(change) = K::table_mut(owner).insert(&mut self.pools, key, path) {
+            self.settle::<K>(vrf, change.dest, false);
+        }
+    }
+
+    /// Withdraws a path and returns whether it stood.
+    pub(super) fn take_path<K: TableKey>(&mut self, vrf: VrfId, key: K, source: SourceId, path_id: u32) -> bool {
+        let Some(owner) = self.vrfs.get_mut(&vrf) else { return false };
+        let before = self.pools.sources.paths(source);
+        if let Some(change) = K::table_mut(owner).withdraw(&mut self.pools, &key, source, path_id) {
+            self.settle::<K>(vrf, change.dest, false);
+        }
+        self.pools.sources.paths(source) < before
+    }
+}
+
+/// A next hop that means nothing without its interface.
+fn is_on_link(next_hop: &NextHop) -> bool {
+    match next_hop {
+        NextHop::Ipv4(_) => false,
+        NextHop::Ipv6(address) => address.is_unicast_link_local(),
+        NextHop::Ipv6LinkLocal { .. } => true,
+    }
+}

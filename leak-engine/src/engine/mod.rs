@@ -1,0 +1,391 @@
+//! One shard of the box: every VRF's tables, what they share, and the edges between them.
+//!
+//! The engine owns the tables and the leaked view in them. It is given parsed UPDATEs, local routes, edges and states
+//! of next hops, all through `&mut`, and does the rest at once or, where many routes are touched, in steps that
+//! [`Engine::tick`] bounds. It never does I/O, reads no clock and starts no thread: the same calls in the same order
+//! give the same tables.
+//!
+//! One thing happens whenever the selected set of a destination changes: [`Engine::settle`]. It reports the change and
+//! reconciles the destination over each edge that leaves its VRF: wanted copies, computed anew from the native selected set and
+//! the edge's filter, against standing ones. Nothing else ever adds or removes a leaked path.
+
+mod apply;
+mod edges;
+mod reconcile;
+mod view;
+mod walk;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
+
+use bgp_wire::AfiSafi;
+use hashbrown::HashMap;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rib::{
+    DestId, Holder, Key, NextHopChange, NextHopId, NextHopState, Origination, Path, Pools, Source, SourceId, Table,
+    VrfId,
+};
+
+pub use apply::Applied;
+pub use edges::EdgeError;
+pub use view::{Counts, Difference, EdgeStatus, Refused, Route};
+
+use crate::{ImportRefusal, Refusal};
+use edges::{Edge, EdgeNo};
+use walk::Walk;
+
+/// One shard: all VRFs' tables, attributes, next hops, sources and edges.
+pub struct Engine {
+    pools: Pools,
+    vrfs: BTreeMap<VrfId, Vrf>,
+    edges: Vec<Option<Edge>>,
+    /// By [`SourceId`]; nothing for the sources of edges.
+    inbound: Vec<Option<Inbound>>,
+    walks: VecDeque<Walk>,
+    changes: VecDeque<Changed>,
+    scratch: Scratch,
+    seed: u64,
+}
+
+/// Equal paths that are selected together at most.
+const MAX_PATHS: u16 = 64;
+
+/// A destination whose selected set, or what its members carry, has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Changed {
+    /// The VRF.
+    pub vrf: VrfId,
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The destination's id in the VRF's table of the prefix's family. It may already be gone.
+    pub dest: DestId,
+}
+
+pub(crate) struct Vrf {
+    name: String,
+    v4: Table<Ipv4Net>,
+    v6: Table<Ipv6Net>,
+    /// Edges that leave the VRF.
+    out: Vec<EdgeNo>,
+    /// Edges that lead into the VRF.
+    into: Vec<EdgeNo>,
+    /// Leaked destinations that stand and are not selected, and to what they lost.
+    conflicts: HashMap<IpNet, Vec<(EdgeNo, Refusal)>, foldhash::fast::FixedState>,
+    /// On its way out: takes no more routes, and goes when it is empty.
+    closing: bool,
+}
+
+/// What the engine knows of a source of native routes beyond [`Source`].
+#[derive(Default)]
+struct Inbound {
+    /// The interface its link-local next hops are on.
+    interface: Option<u32>,
+    refused: [u64; ImportRefusal::ALL.len()],
+    /// What it last refused by prefix, at most [`REFUSED_KEPT`].
+    refused_prefixes: BTreeMap<IpNet, ImportRefusal>,
+    /// Its routes are being withdrawn.
+    flushing: bool,
+    /// It goes when its routes are gone.
+    closing: bool,
+}
+
+/// Prefixes refused by import policy that are remembered per source, for an operator who asks.
+const REFUSED_KEPT: usize = 4096;
+
+/// Room that is kept so that a route costs no allocation.
+#[derive(Default)]
+struct Scratch {
+    attributes: Vec<u8>,
+    wanted: Vec<Path>,
+    standing: Vec<Path>,
+    dests: Vec<DestId>,
+}
+
+/// A call named something that the engine does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// There is no VRF of this id, or it is being removed.
+    UnknownVrf(VrfId),
+    /// There is a VRF of this id already, perhaps one that is still being removed: run [`Engine::tick`] to its end.
+    VrfExists(VrfId),
+    /// There is no native source of this id, or it is being removed.
+    UnknownSource(SourceId),
+    /// Sources of edges belong to the engine.
+    LeakedSource,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownVrf(vrf) => write!(f, "VRF {} is not known or is being removed", vrf.0),
+            Self::VrfExists(vrf) => write!(f, "VRF {} exists or is still being removed", vrf.0),
+            Self::UnknownSource(source) => write!(f, "source {} is not known or is being removed", source.0),
+            Self::LeakedSource => f.write_str("a source of leaked routes comes with its edge and cannot be added"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::with_seed(0)
+    }
+}
+
+impl Engine {
+    /// An engine without VRFs. `seed` salts the hashes, so that a neighbour cannot choose routes that collide.
+    pub fn with_seed(seed: u64) -> Self {
+        Self {
+            pools: Pools::with_seed(seed),
+            vrfs: BTreeMap::new(),
+            edges: Vec::new(),
+            inbound: Vec::new(),
+            walks: VecDeque::new(),
+            changes: VecDeque::new(),
+            scratch: Scratch::default(),
+            seed,
+        }
+    }
+
+    /// Adds an empty VRF; `name` is what it is shown as.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::VrfExists`].
+    pub fn add_vrf(&mut self, vrf: VrfId, name: &str) -> Result<(), EngineError> {
+        if self.vrfs.contains_key(&vrf) {
+            return Err(EngineError::VrfExists(vrf));
+        }
+        let new = Vrf {
+            name: name.to_owned(),
+            v4: Table::new(MAX_PATHS, self.seed),
+            v6: Table::new(MAX_PATHS, self.seed),
+            out: Vec::new(),
+            into: Vec::new(),
+            conflicts: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(self.seed)),
+            closing: false,
+        };
+        self.vrfs.insert(vrf, new);
+        Ok(())
+    }
+
+    /// Removes a VRF with its sources, routes, and the edges that touch it, in the steps of [`tick`](Self::tick). It
+    /// takes nothing more from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownVrf`].
+    pub fn remove_vrf(&mut self, vrf: VrfId) -> Result<(), EngineError> {
+        let leaving = self.vrfs.get_mut(&vrf).filter(|leaving| !leaving.closing);
+        let leaving = leaving.ok_or(EngineError::UnknownVrf(vrf))?;
+        leaving.closing = true;
+        let touching: Vec<EdgeNo> = leaving.out.iter().chain(&leaving.into).copied().collect();
+        for edge in touching {
+            self.remove_edge(edge);
+        }
+        let sources: Vec<SourceId> =
+            self.pools.sources.iter().filter(|(_, s)| s.vrf == vrf).map(|(id, _)| id).collect();
+        for source in sources {
+            if let Some(Some(inbound)) = self.inbound.get_mut(source.index()) {
+                inbound.closing = true;
+            }
+        }
+        self.walks.push_back(Walk::clear(vrf));
+        Ok(())
+    }
+
+    /// Adds a source of native routes: a neighbour's session, or connected or static routes. `interface` is the one
+    /// that link-local next hops from it are on.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownVrf`] or [`EngineError::LeakedSource`].
+    pub fn add_source(
+        &mut self,
+        vrf: VrfId,
+        origination: Origination,
+        interface: Option<u32>,
+    ) -> Result<SourceId, EngineError> {
+        if matches!(origination, Origination::Leaked(_)) {
+            return Err(EngineError::LeakedSource);
+        }
+        if self.vrfs.get(&vrf).is_none_or(|vrf| vrf.closing) {
+            return Err(EngineError::UnknownVrf(vrf));
+        }
+        let id = self.pools.sources.add(Source { vrf, origination });
+        if self.inbound.len() <= id.index() {
+            self.inbound.resize_with(id.index() + 1, || None);
+        }
+        self.inbound[id.index()] = Some(Inbound { interface, ..Inbound::default() });
+        Ok(id)
+    }
+
+    /// Withdraws every route that `source` has announced so far, in the steps of [`tick`](Self::tick). The source stays.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`].
+    pub fn flush_source(&mut self, source: SourceId) -> Result<(), EngineError> {
+        self.open_source(source)?;
+        self.start_flush(source);
+        Ok(())
+    }
+
+    /// Withdraws every route of `source` in the steps of [`tick`](Self::tick), then forgets it. It takes nothing more
+    /// from now on, and its id must not be used again by the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`].
+    pub fn remove_source(&mut self, source: SourceId) -> Result<(), EngineError> {
+        self.open_source(source)?.closing = true;
+        self.start_flush(source);
+        Ok(())
+    }
+
+    fn open_source(&mut self, source: SourceId) -> Result<&mut Inbound, EngineError> {
+        let inbound = self.inbound.get_mut(source.index()).and_then(Option::as_mut);
+        inbound.filter(|inbound| !inbound.closing).ok_or(EngineError::UnknownSource(source))
+    }
+
+    fn start_flush(&mut self, source: SourceId) {
+        let Some(Some(inbound)) = self.inbound.get_mut(source.index()) else { return };
+        inbound.refused_prefixes = BTreeMap::new();
+        if self.pools.sources.paths(source) == 0 {
+            self.flushed(source);
+        } else if let Some(vrf) = self.pools.sources.get(source).map(|source| source.vrf) {
+            if std::mem::replace(&mut inbound.flushing, true) {
+                self.walks.retain(|walk| !walk.flushes(source));
+            }
+            self.walks.push_back(Walk::flush(vrf, source));
+        }
+    }
+
+    /// The last route of a source is gone.
+    fn flushed(&mut self, source: SourceId) {
+        let Some(slot) = self.inbound.get_mut(source.index()) else { return };
+        if let Some(inbound) = slot {
+            inbound.flushing = false;
+            if inbound.closing {
+                *slot = None;
+                self.pools.sources.remove(source);
+            }
+        }
+        if self.inbound.iter().all(Option::is_none) {
+            self.inbound = Vec::new();
+        }
+    }
+
+    /// A next hop that came into use since the last call, and whose state the caller must find out; until told by
+    /// [`set_next_hop_state`](Self::set_next_hop_state) it is unreachable.
+    pub fn poll_new_next_hop(&mut self) -> Option<NextHopId> {
+        self.pools.next_hops.poll_fresh()
+    }
+
+    /// Records what is known of a next hop. What follows from it is done in the steps of [`tick`](Self::tick), and is
+    /// reported as changes also where only the egress differs. An id that is not in use is ignored.
+    pub fn set_next_hop_state(&mut self, next_hop: NextHopId, state: NextHopState) {
+        if self.pools.next_hops.set_state(next_hop, state) == NextHopChange::Nothing {
+            return;
+        }
+        let Some(vrf) = self.pools.next_hops.get(next_hop).map(|entry| entry.vrf) else { return };
+        self.start_next_hop_walk(vrf, next_hop);
+    }
+
+    /// Hands out at most `max` destinations whose selected set changed since they were last handed out, each once,
+    /// oldest change first, and returns whether there are more.
+    pub fn take_changes(&mut self, max: usize, mut take: impl FnMut(Changed)) -> bool {
+        for _ in 0..max {
+            let Some(changed) = self.changes.pop_front() else { break };
+            if let Some(vrf) = self.vrfs.get_mut(&changed.vrf) {
+                match changed.prefix {
+                    IpNet::V4(_) => vrf.v4.drop_hold(changed.dest, Holder::Engine),
+                    IpNet::V6(_) => vrf.v6.drop_hold(changed.dest, Holder::Engine),
+                }
+            }
+            take(changed);
+        }
+        if self.changes.is_empty() {
+            self.changes.shrink_to(1024);
+        }
+        !self.changes.is_empty()
+    }
+
+    /// The number of destinations that [`take_changes`](Self::take_changes) would hand out.
+    pub fn pending_changes(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Attributes, next hops and sources.
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// The pools together with the tables of `vrf`, for an Adj-RIB-Out, which interns attributes and holds destinations.
+    /// The caller inserts, withdraws and decides nothing through it.
+    pub fn tables_mut(&mut self, vrf: VrfId) -> Option<(&mut Pools, &mut Table<Ipv4Net>, &mut Table<Ipv6Net>)> {
+        let vrf = self.vrfs.get_mut(&vrf)?;
+        Some((&mut self.pools, &mut vrf.v4, &mut vrf.v6))
+    }
+
+    /// The tables of `vrf`.
+    pub fn tables(&self, vrf: VrfId) -> Option<(&Table<Ipv4Net>, &Table<Ipv6Net>)> {
+        self.vrfs.get(&vrf).map(|vrf| (&vrf.v4, &vrf.v6))
+    }
+
+    /// Nothing is left: no VRF, source, edge, attribute, next hop, and nothing to do or to report.
+    pub fn is_empty(&self) -> bool {
+        self.vrfs.is_empty()
+            && self.pools.is_empty()
+            && self.edges.iter().all(Option::is_none)
+            && self.inbound.is_empty()
+            && self.walks.is_empty()
+            && self.changes.is_empty()
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("vrfs", &self.vrfs.values().map(|vrf| &vrf.name).collect::<Vec<_>>())
+            .field("edges", &self.edges.iter().flatten().map(|edge| &edge.spec).collect::<Vec<_>>())
+            .field("walks", &self.walks.len())
+            .field("changes", &self.changes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key of one of the two tables of a VRF.
+pub(crate) trait TableKey: Key {
+    const FAMILY: AfiSafi;
+
+    fn table(vrf: &Vrf) -> &Table<Self>;
+    fn table_mut(vrf: &mut Vrf) -> &mut Table<Self>;
+}
+
+impl TableKey for Ipv4Net {
+    const FAMILY: AfiSafi = AfiSafi::IPV4_UNICAST;
+
+    fn table(vrf: &Vrf) -> &Table<Self> {
+        &vrf.v4
+    }
+
+    fn table_mut(vrf: &mut Vrf) -> &mut Table<Self> {
+        &mut vrf.v4
+    }
+}
+
+impl TableKey for Ipv6Net {
+    const FAMILY: AfiSafi = AfiSafi::IPV6_UNICAST;
+
+    fn table(vrf: &Vrf) -> &Table<Self> {
+        &vrf.v6
+    }
+
+    fn table_mut(vrf: &mut Vrf) -> &mut Table<Self> {
+        &mut vrf.v6
+    }
+}
