@@ -28,6 +28,8 @@ pub(crate) enum Phase {
     OpenSent,
     /// The neighbour's OPEN was accepted, under these terms.
     OpenConfirm(Box<Negotiated>),
+    /// The neighbour's KEEPALIVE came too, but the other connection would win a collision.
+    Contested(Box<Negotiated>),
     /// KEEPALIVEs were exchanged, at this time.
     Established(Box<Negotiated>, Instant),
 }
@@ -39,7 +41,7 @@ impl Phase {
 
     pub(crate) fn negotiated(&self) -> Option<&Negotiated> {
         match self {
-            Self::OpenConfirm(negotiated) | Self::Established(negotiated, _) => Some(negotiated),
+            Self::OpenConfirm(terms) | Self::Contested(terms) | Self::Established(terms, _) => Some(terms),
             Self::Delaying | Self::OpenSent => None,
         }
     }
@@ -47,7 +49,7 @@ impl Phase {
     /// The longest message that may come in it, in octets.
     pub(crate) fn max_len(&self) -> usize {
         match self {
-            Self::Established(terms, _) if terms.decode.extended_message => frame::MAX_EXTENDED_LEN,
+            Self::Contested(terms) | Self::Established(terms, _) => terms.decode.max_len(),
             _ => frame::MAX_LEN,
         }
     }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use crate::connection::{Link, Phase, Transmit};
 use crate::open::{self, Offer};
 use crate::timer::Timer;
-use crate::{Approach, Config, Connection, DownReason, Event, Instant, Negotiated, SendHold, Session};
+use crate::{Approach, Config, Connection, DownReason, Event, Instant, SendHold, Session};
 
 /// The hold time while the neighbour's OPEN is awaited (RFC 4271 section 8.2.2 suggests four minutes).
 const LARGE_HOLD: Duration = Duration::from_secs(240);
@@ -61,7 +61,7 @@ impl Session {
         }
         let wanted = match connection {
             Connection::Outgoing => self.approach == Approach::Connect,
-            Connection::Incoming => self.approach != Approach::Idle,
+            Connection::Incoming => self.accepts(),
         };
         self.transmit[connection.slot()] = Transmit::default();
         if !wanted {
@@ -162,11 +162,13 @@ impl Session {
         let ctx = link.phase.negotiated().map_or_else(DecodeCtx::default, |terms| terms.decode);
         match (&link.phase, kind) {
             (_, frame::NOTIFICATION) | (Phase::Delaying | Phase::OpenSent, frame::OPEN) => {}
-            (Phase::OpenConfirm(_), frame::KEEPALIVE) => {}
+            (Phase::OpenConfirm(_) | Phase::Contested(_), frame::KEEPALIVE) => {}
+            // What only an Established neighbour sends tells which connection it chose.
+            (Phase::Contested(_), frame::UPDATE | frame::ROUTE_REFRESH) => self.establish(now, connection),
             (Phase::Established(..), frame::UPDATE | frame::KEEPALIVE | frame::ROUTE_REFRESH) => {}
             (Phase::Delaying, _) => return self.fail(now, connection, DownReason::UnexpectedBeforeOpen, None),
             (Phase::OpenSent, _) => return self.unexpected(now, connection, notification::fsm::IN_OPEN_SENT, kind),
-            (Phase::OpenConfirm(_), _) => {
+            (Phase::OpenConfirm(_) | Phase::Contested(_), _) => {
                 return self.unexpected(now, connection, notification::fsm::IN_OPEN_CONFIRM, kind);
             }
             (Phase::Established(..), _) => {
@@ -178,8 +180,10 @@ impl Session {
             Ok(Message::Notification(notification)) => {
                 self.fail(now, connection, DownReason::Received(notification), None);
             }
-            Ok(Message::Keepalive) if self.established() == Some(connection) => self.heard(now, connection),
-            Ok(Message::Keepalive) => self.establish(now, connection),
+            Ok(Message::Keepalive) => {
+                self.heard(now, connection);
+                self.confirmed(now, connection);
+            }
             Ok(Message::Update(update)) => {
                 let index = update.index();
                 self.heard(now, connection);
@@ -217,8 +221,7 @@ impl Session {
             Err(notification) => return self.refuse(now, connection, notification),
         };
         if self.loses_collision(now, connection, &terms) {
-            let cease = Notification::cease(cease::CONNECTION_COLLISION);
-            return self.fail(now, connection, DownReason::Collision, Some(cease));
+            return self.end_collided(now, connection);
         }
         if matches!(self.link(connection), Some(Link { phase: Phase::Delaying, .. })) {
             self.send_open(now, connection);
@@ -230,45 +233,23 @@ impl Session {
             link.phase = Phase::OpenConfirm(Box::new(terms));
         }
         self.send_keepalive(now, connection);
+        self.settle_on(now, connection);
     }
 
-    /// RFC 4271 section 6.8 with RFC 6286 section 2.3: the connection stays that the speaker with the higher identifier opened,
-    /// or with equal identifiers the one with the higher AS; an Established one stays in any case. Ends the other connection
-    /// if that is the one to go.
-    fn loses_collision(&mut self, now: Instant, connection: Connection, terms: &Negotiated) -> bool {
-        match self.link(connection.other()).map(|link| &link.phase) {
-            None | Some(Phase::Delaying | Phase::OpenSent) => false,
-            Some(Phase::Established(..)) => true,
-            Some(Phase::OpenConfirm(_)) => {
-                let local = (self.config.router_id, self.config.local_as);
-                let stays = if local < (terms.remote_id, terms.remote_as) {
-                    Connection::Incoming
-                } else {
-                    Connection::Outgoing
-                };
-                if stays == connection {
-                    let cease = Notification::cease(cease::CONNECTION_COLLISION);
-                    self.fail(now, connection.other(), DownReason::Collision, Some(cease));
-                }
-                stays != connection
-            }
-        }
-    }
-
-    fn establish(&mut self, now: Instant, connection: Connection) {
+    pub(crate) fn establish(&mut self, now: Instant, connection: Connection) {
         let Some(link) = self.links[connection.slot()].take() else { return };
-        let Phase::OpenConfirm(terms) = link.phase else { return };
+        let (Phase::OpenConfirm(terms) | Phase::Contested(terms)) = link.phase else { return };
         self.events.push_back(Event::Established(terms.clone()));
         self.links[connection.slot()] = Some(Link { phase: Phase::Established(terms, now), offer: link.offer });
         self.statistics.established += 1;
         self.timers.stop(Timer::Hold(connection));
         self.heard(now, connection);
         self.watch_sending(now, connection, false);
-        self.give_up_connecting();
+        self.end_collided(now, connection.other());
     }
 
     /// The neighbour lives: restarts the hold timer.
-    fn heard(&mut self, now: Instant, connection: Connection) {
+    pub(crate) fn heard(&mut self, now: Instant, connection: Connection) {
         if let Some(terms) = self.link(connection).and_then(|link| link.phase.negotiated())
             && !terms.hold_time.is_zero()
         {
@@ -360,7 +341,7 @@ impl Session {
         }
     }
 
-    fn give_up_connecting(&mut self) {
+    pub(crate) fn give_up_connecting(&mut self) {
         self.timers.stop(Timer::ConnectRetry);
         if self.approach == Approach::Connect {
             self.approach = Approach::Active;
@@ -388,7 +369,13 @@ impl Session {
     }
 
     /// Ends a connection; if it was the last, sees to the next attempt.
-    fn fail(&mut self, now: Instant, connection: Connection, reason: DownReason, notification: Option<Notification>) {
+    pub(crate) fn fail(
+        &mut self,
+        now: Instant,
+        connection: Connection,
+        reason: DownReason,
+        notification: Option<Notification>,
+    ) {
         let Some(link) = self.link(connection) else { return };
         let aftermath = match (&link.phase, &reason) {
             (_, DownReason::Collision) => Aftermath::Retry,
@@ -404,6 +391,9 @@ impl Session {
             _ => Aftermath::BackOff,
         };
         self.drop_link(connection, reason, notification);
+        if matches!(self.link(connection.other()), Some(Link { phase: Phase::Contested(_), .. })) {
+            self.establish(now, connection.other());
+        }
         if self.is_linked() || self.approach != Approach::Active {
             return;
         }
@@ -424,7 +414,7 @@ impl Session {
     /// What to offer next, if the neighbour ended `link` for what our OPEN offered.
     fn narrower_offer(&self, link: &Link, reason: &DownReason) -> Option<Offer> {
         match (&link.phase, reason) {
-            (Phase::OpenSent | Phase::OpenConfirm(_), DownReason::Received(answer)) => {
+            (Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Contested(_), DownReason::Received(answer)) => {
                 link.offer.refused_by(&self.config, answer)
             }
             _ => None,

@@ -24,9 +24,10 @@
 //! 2918, 7313, 8654, 8950, 7911, 9234, 4724 and the FQDN draft; errors in unexpected messages by RFC 6608; CEASE by RFC 4486
 //! and 9003; the send hold timer by RFC 9687. Chosen where RFC 4271 leaves a choice: DampPeerOscillations,
 //! DelayOpen, PassiveTcpEstablishment and SendNOTIFICATIONwithoutOPEN are supported; an attempt to connect that fails leads
-//! to Active, where the neighbour may connect meanwhile, not to Idle; a collision with an Established session closes the new
-//! connection; in Idle every accepted connection is refused.
+//! to Active, where the neighbour may connect meanwhile, not to Idle; in Idle, and once one connection has the neighbour's
+//! OPEN, every accepted connection is refused.
 
+mod collision;
 mod config;
 mod connection;
 mod event;
@@ -157,7 +158,7 @@ impl Session {
             (Phase::Delaying, Connection::Outgoing) => Some(State::Connect),
             (Phase::Delaying, Connection::Incoming) => Some(State::Active),
             (Phase::OpenSent, _) => Some(State::OpenSent),
-            (Phase::OpenConfirm(_), _) => Some(State::OpenConfirm),
+            (Phase::OpenConfirm(_) | Phase::Contested(_), _) => Some(State::OpenConfirm),
             (Phase::Established(..), _) => Some(State::Established),
         };
         let approach = match self.approach {
@@ -189,9 +190,9 @@ impl Session {
     }
 
     /// Whether an accepted connection is welcome. If not, close it and do not tell the session: it is stopped, waits after a
-    /// failure, or has one already.
+    /// failure, has one already, or had the neighbour's OPEN on the other.
     pub fn accepts(&self) -> bool {
-        self.approach != Approach::Idle && self.link(Connection::Incoming).is_none()
+        self.approach != Approach::Idle && self.link(Connection::Incoming).is_none() && self.is_open_to_another()
     }
 
     /// Octets of the Established session that are queued or handed out and not yet written.

@@ -42,17 +42,17 @@ fn the_connection_that_the_higher_identifier_opened_survives_a_collision() {
 }
 
 #[test]
-fn two_speakers_that_connect_at_once_are_left_with_one_connection() {
-    for seed in 0..200 {
+fn two_speakers_that_connect_at_once_are_left_with_one_connection_and_neither_goes_down() {
+    for seed in 0..1000 {
         let mut pair = Sim::pair(config(1), Config { seed, ..config(2) });
-        pair.network.latency = MILLISECOND..200 * MILLISECOND;
+        pair.network.latency = MILLISECOND..[2, 5, 20, 200][seed as usize % 4] * MILLISECOND;
         pair.start();
-        pair.expect_up(30 * SECOND);
-        pair.run_for(SECOND);
-        pair.expect_up(30 * SECOND);
+        pair.expect_up(2 * SECOND);
+        pair.run_for(20 * SECOND);
         assert_eq!(pair.open_sockets(), 1);
         let ends: Vec<_> = pair.peers.iter().map(|peer| peer.session.established()).collect();
         assert!(ends == [Some(OUT), Some(IN)] || ends == [Some(IN), Some(OUT)], "{ends:?}");
+        assert!(pair.peers.iter().all(|peer| peer.ups == 1 && peer.downs.is_empty()), "seed {seed}");
     }
 }
 
@@ -86,36 +86,94 @@ fn with_equal_identifiers_the_connection_that_the_higher_as_opened_survives() {
 }
 
 #[test]
-fn an_established_session_survives_a_second_connection() {
-    let mut lone = Lone::established(config(1), &open().bytes());
-    lone.input(Input::Connected(IN));
-    assert_eq!(lone.sent(IN).len(), 1, "our OPEN");
-    lone.receive(IN, &open().bytes());
-    assert_eq!(lone.last_words(IN), (6, 7, vec![]));
+fn no_second_connection_is_wanted_once_the_neighbours_open_came_on_the_first() {
+    let mut lone = Lone::open_sent(config(1));
+    assert!(lone.session.accepts());
+    lone.receive(OUT, &open().bytes());
+    for _ in 0..2 {
+        assert!(!lone.session.accepts());
+        lone.input(Input::Connected(IN));
+        assert!(lone.closed(IN));
+        assert_eq!(lone.sent(IN), Vec::<Vec<u8>>::new());
+        lone.events.clear();
+        lone.receive(OUT, &message(KEEPALIVE, &[]));
+    }
     assert_eq!(lone.session.established(), Some(OUT));
+}
+
+#[test]
+fn an_attempt_under_way_is_given_up_once_the_neighbours_open_came_on_the_accepted_connection() {
+    let mut lone = Lone::new(config(1));
+    lone.input(Input::Connected(IN));
+    lone.receive(IN, &open().bytes());
+    assert!(lone.closed(OUT));
+    lone.receive(IN, &message(KEEPALIVE, &[]));
+    assert_eq!(lone.session.established(), Some(IN));
+    lone.wait(5 * SECOND);
+    assert_eq!(lone.attempts(), 1);
+}
+
+/// Our OPEN is out on both connections; the neighbour's came, and was confirmed, on the one that would lose.
+fn contested() -> Lone {
+    let mut lone = Lone::open_sent(config(1));
+    lone.input(Input::Connected(IN));
+    lone.sent(IN);
+    lone.receive(OUT, &open().bytes());
+    lone.receive(OUT, &message(KEEPALIVE, &[]));
+    assert_eq!(lone.session.state(), State::OpenConfirm, "the neighbour may yet choose the other");
+    lone
+}
+
+#[test]
+fn a_confirmed_connection_that_would_lose_gives_way_to_the_other_without_having_been_established() {
+    let mut lone = contested();
+    lone.receive(IN, &open().bytes());
+    assert_eq!(lone.last_words(OUT), (6, 7, vec![]));
+    lone.receive(IN, &message(KEEPALIVE, &[]));
+    assert_eq!(lone.session.established(), Some(IN));
     assert!(!lone.events.iter().any(|event| matches!(event, Event::Down(_))));
 }
 
 #[test]
-fn a_second_connection_takes_over_when_the_established_one_is_lost() {
-    let mut lone = Lone::established(config(1), &open().bytes());
-    lone.input(Input::Connected(IN));
-    lone.input(Input::Closed(OUT));
-    lone.receive(IN, &open().bytes());
-    lone.receive(IN, &message(KEEPALIVE, &[]));
-    assert_eq!(lone.session.established(), Some(IN));
+fn a_confirmed_connection_that_would_lose_is_established_when_the_other_is_gone() {
+    let mut lone = contested();
+    lone.input(Input::Closed(IN));
+    assert_eq!(lone.session.established(), Some(OUT));
+    let mut lone = contested();
+    lone.receive(IN, &message(3, &[6, 7]));
+    assert_eq!(lone.session.established(), Some(OUT));
 }
 
 #[test]
-fn an_attempt_under_way_is_given_up_when_the_accepted_connection_is_established() {
-    let mut lone = Lone::new(config(1));
+fn a_confirmed_connection_that_would_lose_is_established_when_the_neighbour_uses_it() {
+    let mut lone = contested();
+    lone.receive(OUT, &update(5));
+    assert_eq!(lone.session.established(), Some(OUT));
+    assert_eq!(lone.last_words(IN), (6, 7, vec![]));
+    assert!(lone.events.iter().any(|event| matches!(event, Event::Update { frame, .. } if *frame == update(5))));
+}
+
+#[test]
+fn a_confirmed_connection_that_would_lose_waits_five_seconds_for_the_other_and_no_longer() {
+    let mut lone = contested();
+    for _ in 0..5 {
+        assert_eq!(lone.session.state(), State::OpenConfirm);
+        lone.wait(SECOND);
+        lone.receive(OUT, &message(KEEPALIVE, &[]));
+    }
+    assert_eq!(lone.last_words(IN), (4, 0, vec![]));
+    assert_eq!(lone.session.established(), Some(OUT));
+}
+
+#[test]
+fn an_established_connection_ends_one_that_had_no_open_yet() {
+    let mut lone = Lone::open_sent(config(1));
     lone.input(Input::Connected(IN));
+    lone.sent(IN);
     lone.receive(IN, &open().bytes());
     lone.receive(IN, &message(KEEPALIVE, &[]));
     assert_eq!(lone.session.established(), Some(IN));
-    assert!(lone.closed(OUT));
-    lone.wait(5 * SECOND);
-    assert_eq!(lone.attempts(), 1);
+    assert_eq!(lone.last_words(OUT), (6, 7, vec![]));
 }
 
 #[test]
