@@ -104,8 +104,8 @@ impl<F: Family<Key: Key>> AdjOut<F> {
     pub fn refresh(&mut self, peer: SourceId, enhanced: bool) {
         if let Some(member) = self.groups.iter_mut().find_map(|group| group.member(peer)) {
             member.position.walk = Some(0);
-            member.position.begin_of_rr = enhanced;
-            member.position.end_of_rr = enhanced;
+            member.position.begin_of_rr |= enhanced;
+            member.position.end_of_rr |= enhanced;
         }
     }
 

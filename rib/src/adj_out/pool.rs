@@ -71,8 +71,8 @@ impl Pool {
             return;
         }
         let entry = &mut self.entries[id - 1];
-        entry.count -= 1;
-        if entry.count > 0 {
+        if entry.count > 1 {
+            entry.count -= 1;
             return;
         }
         let said = entry.said;
