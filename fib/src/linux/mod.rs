@@ -12,7 +12,7 @@ mod sink;
 mod snapshot;
 
 pub use monitor::{Event, Monitor, Stopper};
-pub use reverse_path::{ReversePath, ReversePathProblem, reverse_path, reverse_path_problem};
+pub use reverse_path::{ReversePath, StrictReversePath, reverse_path, strict_reverse_paths};
 pub use rules::{RULE_PRIORITY, Rule, RuleChanges, Rules};
 pub use sink::Netlink;
 pub use snapshot::{Address, ForeignRoute, Link, Snapshot};

@@ -16,27 +16,24 @@ pub enum ReversePath {
     Loose,
 }
 
-/// Why packets of leaked routes are dropped on an interface.
+/// A strict filter on an interface that leaked routes may use.
+///
+/// The kernel looks the source up as if the packet had come in on its way out, that is in the table of
+/// the network it goes to. There the leaked route back may name another interface than the packet came by,
+/// as it does wherever a network has several: then a strict filter drops it, and a loose one does not.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ReversePathProblem {
+pub struct StrictReversePath {
     /// The interface's name.
     pub interface: String,
-    /// What the filter does there.
-    pub mode: ReversePath,
 }
 
-impl fmt::Display for ReversePathProblem {
+impl fmt::Display for StrictReversePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mode = match self.mode {
-            ReversePath::Off => "off",
-            ReversePath::Strict => "strict",
-            ReversePath::Loose => "loose",
-        };
         write!(
             f,
-            "the {mode} reverse path filter of {interface} drops packets from peered networks; \
-             set net.ipv4.conf.{interface}.rp_filter and net.ipv4.conf.all.rp_filter to 0",
-            interface = self.interface
+            "the strict reverse path filter of {0} drops packets of peered networks that come by another interface \
+             than the way back; set net.ipv4.conf.{0}.rp_filter or net.ipv4.conf.all.rp_filter to 2, or both to 0",
+            self.interface
         )
     }
 }
@@ -55,22 +52,13 @@ pub fn reverse_path(interface: &str) -> Result<ReversePath, SinkError> {
     })
 }
 
-/// Whether the filter of an interface hinders leaking.
-///
-/// The strict filter does, since a source in the other VRF is not routed out of the interface that its
-/// packets come in on. Where interfaces are bound by rules (`by_rules`) the loose one does too: the filter
-/// looks the source up without an incoming interface, so no rule of ours leads it to a table.
-///
-/// # Errors
-/// Like [`reverse_path`].
-pub fn reverse_path_problem(interface: &str, by_rules: bool) -> Result<Option<ReversePathProblem>, SinkError> {
-    let mode = reverse_path(interface)?;
-    let drops = match mode {
-        ReversePath::Off => false,
-        ReversePath::Strict => true,
-        ReversePath::Loose => by_rules,
-    };
-    Ok(drops.then(|| ReversePathProblem { interface: interface.to_owned(), mode }))
+/// Those of the interfaces whose filter is strict. One that cannot be read is passed over: it may be gone.
+pub fn strict_reverse_paths<'a>(interfaces: impl IntoIterator<Item = &'a str>) -> Vec<StrictReversePath> {
+    interfaces
+        .into_iter()
+        .filter(|interface| reverse_path(interface) == Ok(ReversePath::Strict))
+        .map(|interface| StrictReversePath { interface: interface.to_owned() })
+        .collect()
 }
 
 fn read(interface: &str) -> Result<u8, SinkError> {

@@ -131,14 +131,20 @@ impl Host {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
         let host = Self(child);
-        veth(near, far);
-        ip(&format!("link set {far} netns {}", host.0.id()));
         host.run("ip link set lo up");
-        host.run(&format!("ip link set {far} up"));
+        host.attach(near, far);
         for words in configuration {
             host.run(words);
         }
         host
+    }
+
+    /// Gives the host the far end of another interface pair.
+    pub(crate) fn attach(&self, near: &str, far: &str) {
+        // Made under a name that is free here, since the far one may not be.
+        veth(near, "far-end");
+        ip(&format!("link set far-end netns {} name {far}", self.0.id()));
+        self.run(&format!("ip link set {far} up"));
     }
 
     /// Runs a command on the host.
