@@ -133,15 +133,19 @@ impl<'a> At<'a> {
 
     /// A prefix in CIDR notation; host bits are zeroed, with a warning.
     pub fn prefix(&self, sink: &Sink<'_>) -> Option<IpNet> {
+        let prefix = self.network(sink)?;
+        let canonical = prefix.trunc();
+        if canonical != prefix {
+            sink.warn(self, format!("{prefix} has host bits set; it is read as {canonical}"));
+        }
+        Some(canonical)
+    }
+
+    /// An address and a length in CIDR notation.
+    pub fn network(&self, sink: &Sink<'_>) -> Option<IpNet> {
         let text = self.string(sink)?;
-        match text.parse::<IpNet>() {
-            Ok(prefix) => {
-                let canonical = prefix.trunc();
-                if canonical != prefix {
-                    sink.warn(self, format!("{text} has host bits set; it is read as {canonical}"));
-                }
-                Some(canonical)
-            }
+        match text.parse() {
+            Ok(network) => Some(network),
             Err(_) => {
                 let message = format!("{text:?} is not a prefix such as 10.0.0.0/24 or 2001:db8::/32");
                 sink.error(self, ErrorType::Invalid, message);

@@ -6,26 +6,42 @@
 //!
 //! Nothing here reads a file, a clock or randomness, and the order of the input never matters.
 
+mod bind;
 mod document;
+mod edges;
 mod error;
+mod evaluate;
 pub mod fields;
+mod hash;
 mod ironcore;
+mod lifecycle;
 mod manifest;
 mod metal;
 mod model;
 mod names;
 mod reason;
+mod report;
+mod routes;
 mod state;
+mod tables;
 mod timestamp;
 
 pub use document::{Document, MAX_ALIASED_NODES, MAX_DEPTH, MAX_OCTETS, Node, Value, read};
+pub use edges::{Edge, Owner};
 pub use error::{ErrorType, InputError, Place, Warning};
+pub use evaluate::{
+    Claim, DEFAULT_LIMIT, EntryStatus, MAX_AUTO_PEERED, NetworkStatus, Options, Outcome, PeeringStatus, Status,
+    evaluate,
+};
 pub use model::{
     Api, Bgp, DEFAULT_NAMESPACE, Entry, Exposed, IroncoreNetwork, MetalKind, MetalNetwork, Name, Network, NetworkId,
     NetworkSpec, Peering, Project, Side, World,
 };
 pub use reason::{NetworkState, PeeringState, Phase, Reason};
+pub use report::Report;
+pub use routes::{Origin, Route, read_routes};
 pub use state::{State, StateError, VERSION};
+pub use tables::{Conflict, Refused, Selected, Table, Tables, tables};
 pub use timestamp::{NotATime, Timestamp};
 
 /// Reads files (a name and its octets) into a world.

@@ -155,8 +155,15 @@ impl State {
         }
     }
 
+    pub(crate) fn networks_mut(&mut self, api: Api) -> &mut BTreeMap<String, NetworkState> {
+        match api {
+            Api::Ironcore => &mut self.ironcore_networks,
+            Api::Metal => &mut self.metal_networks,
+        }
+    }
+
     /// Every network remembered.
-    pub fn network_ids(&self) -> Vec<NetworkId> {
+    pub(crate) fn network_ids(&self) -> Vec<NetworkId> {
         [Api::Ironcore, Api::Metal]
             .into_iter()
             .flat_map(|api| {
