@@ -2,7 +2,7 @@
 //!
 //! A pure function of the set of objects. It changes the state and nothing else.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use ipnet::IpNet;
 use leak_engine::PrefixSet;
@@ -100,6 +100,16 @@ impl Status {
             _ => PeeringState::Pending,
         };
         Self { phase, state, reason, message: reason.map(|reason| message(reason, names.0, names.1)), since }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} since {}", self.phase, self.state, self.since)?;
+        if let (Some(reason), Some(message)) = (self.reason, &self.message) {
+            write!(f, ": {reason}: {message}")?;
+        }
+        Ok(())
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check manifests, and say everything that is wrong with them
     Validate(crate::validate::ValidateArgs),
+    /// Apply the rules once to manifests and routes, without a daemon
+    Eval(crate::eval::EvalArgs),
     /// Give manifests to the running daemon
     Apply(ApplyArgs),
     /// List what the running daemon knows

@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod commands;
 mod documents;
+mod eval;
 mod output;
 mod validate;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
+        Command::Eval(args) => return Ok(eval::run(&args)),
         Command::Validate(args) => return Ok(validate::run(&args)),
         Command::Apply(args) => client(commands::apply::run(args))?,
         Command::Get(args) => client(commands::get::run(args))?,
