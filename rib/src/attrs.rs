@@ -242,3 +242,49 @@ impl Interner {
 }
 
 const _: () = assert!(size_of::<Entry>() == 32 && NONE == u32::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bgp_wire::{AttributesBuilder, Community, Origin};
+
+    fn block(n: u32) -> Vec<u8> {
+        AttributesBuilder::new(Origin::Igp).prepend(n, 1).build()
+    }
+
+    #[test]
+    fn equal_attributes_have_one_id_and_are_gone_with_the_last_holder() {
+        let mut interner = Interner::with_seed(5);
+        let ids: Vec<AttrId> = (0..1000).map(|n| interner.intern(&block(n))).collect();
+        assert_eq!(interner.len(), 1000);
+        for (n, id) in (0..).zip(&ids) {
+            assert_eq!(interner.intern(&block(n)), *id);
+            assert_eq!((interner.count(*id), interner.attributes(*id).bytes), (2, &*block(n)));
+            assert_eq!(interner.hot(*id).neighbor_as, n);
+        }
+        for id in ids.iter().chain(&ids) {
+            interner.release(*id);
+        }
+        assert!(interner.is_empty());
+        assert_eq!(interner.memory(), 0);
+    }
+
+    #[test]
+    fn the_decision_fields_are_those_of_the_block() {
+        let mut interner = Interner::default();
+        let mut builder = AttributesBuilder::new(Origin::Egp);
+        builder.prepend(9, 1).prepend(7, 2).med(Some(30)).local_pref(Some(250)).only_to_customer(Some(1));
+        builder.originator_id(Some([0, 0, 1, 0].into())).cluster_list([[1; 4].into(), [2; 4].into()]);
+        builder.communities([Community::NO_EXPORT, Community::NO_ADVERTISE, Community::NO_EXPORT_SUBCONFED]);
+        let id = interner.intern(&builder.build());
+        let hot = *interner.hot(id);
+        assert_eq!((hot.local_pref(), hot.path_len(), hot.origin(), hot.med), (250, 3, 1, 30));
+        assert_eq!((hot.neighbor_as, hot.originator_id, hot.cluster_len), (7, 256, 2));
+        assert!(hot.no_export() && hot.no_advertise() && hot.no_export_subconfed() && hot.otc());
+
+        let id = interner.intern(&AttributesBuilder::new(Origin::Igp).build());
+        let hot = *interner.hot(id);
+        assert_eq!((hot.local_pref(), hot.path_len(), hot.origin(), hot.med, hot.neighbor_as), (100, 0, 0, 0, 0));
+        assert!(!(hot.no_export() || hot.no_advertise() || hot.no_export_subconfed() || hot.otc()));
+    }
+}
