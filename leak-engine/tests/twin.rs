@@ -1,5 +1,7 @@
 //! After any sequence of events the leaked view is what the twin computes, and nothing is left when all inputs are gone.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

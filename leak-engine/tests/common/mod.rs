@@ -1,5 +1,10 @@
 //! What the tests share: a box with a few VRFs, and a speaker that does no more than follow changes.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "helpers of tests, of which each program uses a part"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
