@@ -36,6 +36,8 @@ enum Event {
     /// The session of a neighbour is lost; whether its source goes as well.
     Lose(usize, bool),
     Edges(Vec<EdgeSpec>),
+    /// One of the edges gets another rank, filter or switch and the rest stays.
+    Edge(usize, u8, EdgeSpec),
     /// VRF, next hop, metric if it is reachable.
     NextHop(u32, u8, Option<u32>),
     /// Work, then changes to follow.
@@ -62,17 +64,17 @@ fn any_set() -> impl Strategy<Value = PrefixSet> {
 }
 
 fn rarely_any_set() -> impl Strategy<Value = PrefixSet> {
-    prop_oneof![4 => Just(PrefixSet::default()), 1 => any_set()]
+    prop_oneof![9 => Just(PrefixSet::default()), 1 => any_set()]
 }
 
 fn any_edge(from: u32, to: u32) -> impl Strategy<Value = EdgeSpec> {
     let filter = (
-        option::weighted(0.3, any_set()),
-        option::weighted(0.3, any_set()),
+        option::weighted(0.15, any_set()),
+        option::weighted(0.15, any_set()),
         any::<bool>(),
         rarely_any_set(),
         rarely_any_set(),
-        option::weighted(0.2, any_set()),
+        option::weighted(0.1, any_set()),
     );
     (filter, 0i64..3, any::<bool>()).prop_map(move |(filter, bound_since, ebgp)| {
         let (exposed, declared, default_route, own_space, overlaps, policy) = filter;
@@ -88,7 +90,7 @@ fn any_edge(from: u32, to: u32) -> impl Strategy<Value = EdgeSpec> {
 fn any_edges() -> impl Strategy<Value = Vec<EdgeSpec>> {
     let pairs: Vec<(u32, u32)> =
         (1..=VRFS).flat_map(|from| (1..=VRFS).map(move |to| (from, to))).filter(|(from, to)| from != to).collect();
-    subsequence(pairs, 0..=8)
+    subsequence(pairs, 2..=12)
         .prop_flat_map(|pairs| pairs.into_iter().map(|(from, to)| any_edge(from, to)).collect::<Vec<_>>())
 }
 
@@ -97,7 +99,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         8 => (0..NEIGHBORS, any_prefixes(), 0usize..4, 1u8..4).prop_map(|(n, p, a, h)| Event::Announce(n, p, a, h)),
         4 => (0..NEIGHBORS, any_prefixes()).prop_map(|(n, p)| Event::Withdraw(n, p)),
         1 => (0..NEIGHBORS, any::<bool>()).prop_map(|(n, gone)| Event::Lose(n, gone)),
-        3 => any_edges().prop_map(Event::Edges),
+        2 => any_edges().prop_map(Event::Edges),
+        3 => (0usize..12, 0u8..3, any_edge(1, 2)).prop_map(|(at, part, edge)| Event::Edge(at, part, edge)),
         3 => (1..=VRFS, 1u8..4, option::weighted(0.7, 0u32..2)).prop_map(|(v, h, m)| Event::NextHop(v, h, m)),
         4 => (1usize..6, 0usize..4).prop_map(|(budget, changes)| Event::Tick(budget, changes)),
         1 => (1..=VRFS).prop_map(Event::Restart),
@@ -134,7 +137,8 @@ impl Model {
             let Some(metric) = self.metrics.get(&(*vrf, *next_hop)).copied().unwrap_or(Some(0)) else { continue };
             let (local_pref, length) = [(100, 1), (100, 1), (100, 2), (200, 3)][*attribute];
             let key = (-local_pref, length, !place(*neighbor).2, metric);
-            let member = (sets[*attribute].clone(), format!("{:?}", (VrfId(*vrf), mapped(prefix, *next_hop))));
+            let shown = show_next_hop(VrfId(*vrf), mapped(prefix, *next_hop), &resolved(metric));
+            let member = (sets[*attribute].clone(), shown);
             let (standing, members) = best.entry((VrfId(*vrf), *prefix)).or_insert((key, Vec::new()));
             if key < *standing {
                 (*standing, *members) = (key, Vec::new());
@@ -192,6 +196,16 @@ impl World {
             Event::Edges(edges) => {
                 self.shard.engine.set_edges(edges.clone()).unwrap();
                 self.model.edges = edges.clone();
+            }
+            Event::Edge(at, part, like) => {
+                let count = self.model.edges.len();
+                let Some(edge) = self.model.edges.get_mut(at % count.max(1)) else { return };
+                match part {
+                    0 => edge.rank.bound_since = like.rank.bound_since,
+                    1 => edge.filter = like.filter.clone(),
+                    _ => edge.advertise = like.advertise,
+                }
+                self.shard.engine.set_edges(self.model.edges.clone()).unwrap();
             }
             Event::NextHop(vrf, next_hop, metric) => {
                 self.model.metrics.insert((*vrf, *next_hop), *metric);

@@ -192,7 +192,8 @@ impl Shard {
         let mut shown: Option<Shown> = None;
         for route in self.engine.selected(vrf, prefix) {
             let (_, members) = shown.get_or_insert_with(|| (route.edge.map(|edge| edge.from), BTreeSet::new()));
-            members.insert((route.attr.bytes.to_vec(), format!("{:?}", (route.via.vrf, route.via.address))));
+            members
+                .insert((route.attr.bytes.to_vec(), show_next_hop(route.via.vrf, route.via.address, &route.via.state)));
         }
         shown
     }
@@ -216,6 +217,10 @@ impl Shard {
         let all = self.engine.pools().next_hops.iter();
         all.filter(|(_, entry)| entry.vrf == VrfId(vrf) && entry.address == address).map(|(id, _)| id).next()
     }
+}
+
+pub fn show_next_hop(vrf: VrfId, address: NextHop, state: &NextHopState) -> String {
+    format!("{vrf:?} {address} {state:?}")
 }
 
 pub fn hop(last: u8) -> NextHop {
