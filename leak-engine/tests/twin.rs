@@ -259,7 +259,8 @@ impl World {
             wanted.insert(at, (None, BTreeSet::from_iter(members)));
         }
         for (at, (from, members)) in view.leaked {
-            let native = wanted.insert(at, (Some(from), BTreeSet::from_iter(members)));
+            let edge = self.model.edges.iter().find(|edge| (edge.from, edge.to) == (from, at.0)).unwrap();
+            let native = wanted.insert(at, (Some((from, edge.advertise)), BTreeSet::from_iter(members)));
             prop_assert!(native.is_none());
         }
         let mut stands = BTreeMap::new();
@@ -325,11 +326,11 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn after_any_events_the_view_is_the_twins_and_nothing_remains_without_inputs(
-        events in vec(any_event(), 1..40),
+        events in vec(any_event(), 1..80),
         check_each in prop::bool::weighted(0.2),
     ) {
         let mut world = World::new();

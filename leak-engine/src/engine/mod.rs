@@ -254,13 +254,12 @@ impl Engine {
     fn start_flush(&mut self, source: SourceId) {
         let Some(Some(inbound)) = self.inbound.get_mut(source.index()) else { return };
         inbound.refused_prefixes = BTreeMap::new();
-        if self.pools.sources.paths(source) == 0 {
-            self.flushed(source);
-        } else if let Some(vrf) = self.pools.sources.get(source).map(|source| source.vrf) {
-            if std::mem::replace(&mut inbound.flushing, true) {
-                self.walks.retain(|walk| !walk.flushes(source));
-            }
-            self.walks.push_back(Walk::flush(vrf, source));
+        if std::mem::replace(&mut inbound.flushing, true) {
+            self.walks.retain(|walk| !walk.flushes(source));
+        }
+        match self.pools.sources.get(source) {
+            Some(known) if self.pools.sources.paths(source) > 0 => self.walks.push_back(Walk::flush(known.vrf, source)),
+            _ => self.flushed(source),
         }
     }
 

@@ -104,8 +104,8 @@ pub fn decode_ctx(peer: PeerKind) -> DecodeCtx {
     }
 }
 
-/// A selected set as an outsider sees it: the exporter if it is leaked, and attributes and next hops.
-pub type Shown = (Option<VrfId>, BTreeSet<(Vec<u8>, String)>);
+/// A selected set as an outsider sees it: the exporter and where to pass it on if it is leaked, and attributes and next hops.
+pub type Shown = (Option<(VrfId, Advertise)>, BTreeSet<(Vec<u8>, String)>);
 
 /// An engine and one who follows its changes.
 pub struct Shard {
@@ -191,7 +191,8 @@ impl Shard {
     pub fn shown(&self, vrf: VrfId, prefix: IpNet) -> Option<Shown> {
         let mut shown: Option<Shown> = None;
         for route in self.engine.selected(vrf, prefix) {
-            let (_, members) = shown.get_or_insert_with(|| (route.edge.map(|edge| edge.from), BTreeSet::new()));
+            let (_, members) =
+                shown.get_or_insert_with(|| (route.edge.map(|edge| (edge.from, edge.advertise)), BTreeSet::new()));
             members
                 .insert((route.attr.bytes.to_vec(), show_next_hop(route.via.vrf, route.via.address, &route.via.state)));
         }
