@@ -180,7 +180,7 @@ pub(crate) const fn is_known(code: u8) -> bool {
 }
 
 /// Whether attributes of this type are part of a canonical block.
-const fn is_canonical(code: u8) -> bool {
+pub(crate) const fn is_canonical(code: u8) -> bool {
     !matches!(
         code,
         code::NEXT_HOP | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI | code::AS4_PATH | code::AS4_AGGREGATOR

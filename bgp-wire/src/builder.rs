@@ -2,7 +2,7 @@
 
 use crate::as_path::{AsPath, AsPathBuf};
 use crate::attributes::{
-    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_known, write_aggregator,
+    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_canonical, is_known, write_aggregator,
 };
 use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
 use core::fmt;
@@ -65,7 +65,7 @@ impl AttributesBuilder {
 
     /// The attributes of a canonical block.
     pub fn from_canonical(block: &[u8]) -> Self {
-        let attributes = Attributes::canonical(block).iter();
+        let attributes = Attributes::canonical(block).iter().filter(|attribute| is_canonical(attribute.code));
         Self {
             attributes: attributes
                 .map(|attribute| (attribute.code, (attribute.flags, attribute.value.to_vec())))

@@ -1,6 +1,6 @@
 //! Writing UPDATEs: as many routes in each message as fit it, to the octet.
 
-use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag};
+use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical};
 use crate::frame::{self, HEADER_LEN};
 use crate::{AS_TRANS, AfiSafi, EncodeCtx, Family, NextHop};
 use bytes::{BufMut, BytesMut};
@@ -234,7 +234,7 @@ fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mu
     };
     let mut as4_path = Vec::new();
     let mut as4_aggregator = None;
-    for attribute in attributes.iter() {
+    for attribute in attributes.iter().filter(|attribute| is_canonical(attribute.code)) {
         if attribute.code > code::NEXT_HOP {
             put_next_hop(out);
         }

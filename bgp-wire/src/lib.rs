@@ -28,6 +28,7 @@ mod nlri;
 pub mod notification;
 mod open;
 mod refresh;
+mod text;
 mod update;
 
 pub use as_path::{AS_TRANS, AsPath, AsPathBuf, Asns, Segment, SegmentKind, Segments};
@@ -43,4 +44,5 @@ pub use nlri::Nlri;
 pub use notification::Notification;
 pub use open::{Capabilities, Open, OpenBuf};
 pub use refresh::{RefreshSubtype, RouteRefresh};
+pub use text::{TextError, parse_asn};
 pub use update::{MpReach, MpUnreach, NextHop, Update, UpdateIndex};
