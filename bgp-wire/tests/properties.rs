@@ -101,7 +101,9 @@ fn attributes() -> impl Strategy<Value = Vec<u8>> {
         builder.ext_communities(extended.into_iter().map(ExtendedCommunity));
         builder.large_communities(large.into_iter().map(|(a, b, c)| LargeCommunity::new(a, b, c)));
         builder.originator_id(originator).cluster_list(clusters).only_to_customer(otc);
-        unknown.iter().for_each(|(code, value)| drop(builder.unknown(*code, value)));
+        for (code, value) in &unknown {
+            builder.unknown(*code, value);
+        }
         builder.build()
     })
 }
@@ -142,7 +144,7 @@ fn assert_packed<F: Family>(
     let mut seen = Routes::<F>::new();
     let mut room = None;
     for frame in frames(out, ctx.max_len()) {
-        let update = Update::parse(frame, &reader(ctx)).unwrap();
+        let update = Update::parse(frame, &reader(ctx)).expect("an UPDATE");
         assert_eq!(update.action(), None, "{:?}", update.faults().collect::<Vec<_>>());
         let found: Routes<F> = read(&update).into_iter().flatten().collect();
         let net: ipnet::IpNet = found[0].1.into();

@@ -61,7 +61,7 @@ pub fn routes(update: &Update<'_>) -> Vec<String> {
 /// The whole messages in `octets`.
 pub fn frames(mut octets: &[u8], max_len: usize) -> Vec<&[u8]> {
     let mut frames = Vec::new();
-    while let Some(len) = frame::peek(octets, max_len).unwrap() {
+    while let Some(len) = frame::peek(octets, max_len).expect("a header") {
         let (frame, rest) = octets.split_at(len);
         frames.push(frame);
         octets = rest;
