@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use bgp_wire::{AddPath, AfiSafi, GracefulRestart, Role};
+use bgp_wire::{AddPath, AfiSafi, FamilySet, GracefulRestart, Role};
 
 /// The whole configuration of one session with one neighbour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +80,12 @@ impl Config {
             Err(ConfigError::KeepaliveTime)
         } else if self.connect_retry < Duration::from_secs(1) {
             Err(ConfigError::ConnectRetry)
+        } else if self.idle_hold.is_zero() {
+            Err(ConfigError::IdleHold)
         } else if self.families.is_empty() {
             Err(ConfigError::NoFamily)
+        } else if let Some(family) = self.families.iter().find(|family| !FamilySet::ALL.contains(**family)) {
+            Err(ConfigError::UnknownFamily(*family))
         } else {
             self.capabilities.check()
         }
@@ -186,8 +190,12 @@ pub enum ConfigError {
     KeepaliveTime,
     /// The connect-retry time is under a second.
     ConnectRetry,
+    /// The idle-hold time is zero: a neighbour that refuses would be asked again without a pause.
+    IdleHold,
     /// No address family is given.
     NoFamily,
+    /// Routes of this family cannot be read, so it cannot be offered.
+    UnknownFamily(AfiSafi),
     /// The host name is empty or longer than 64 octets.
     Hostname,
     /// The restart time does not fit in 12 bits.
@@ -203,6 +211,10 @@ impl fmt::Display for ConfigError {
             Self::HoldTime(time) => write!(f, "the hold time is {time:?}; give 0 or 3 to 65535 whole seconds"),
             Self::KeepaliveTime => f.write_str("the keepalive time is under one second; give 1 or more"),
             Self::ConnectRetry => f.write_str("the connect-retry time is under one second; give 1 or more"),
+            Self::IdleHold => f.write_str("the idle-hold time is zero; give more, such as one second"),
+            Self::UnknownFamily(family) => {
+                write!(f, "routes of {family} cannot be exchanged; give ipv4-unicast or ipv6-unicast")
+            }
             Self::NoFamily => f.write_str("no address family is given; give at least one, such as ipv4-unicast"),
             Self::Hostname => f.write_str("the host name is empty or over 64 octets; shorten it or leave it out"),
             Self::RestartTime => f.write_str("the restart time is over 4095 seconds; give less"),
@@ -211,3 +223,42 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_no_session_can_run_with_is_refused_with_the_rule_it_breaks() {
+        let good = Config::new(65001, Ipv4Addr::new(10, 0, 0, 1), RemoteAs::External);
+        assert_eq!(good.check(), Ok(()));
+        let evpn = AfiSafi::new(25, 70);
+        type Break = fn(&mut Config);
+        let broken: [(Break, ConfigError); 14] = [
+            (|c| c.local_as = 0, ConfigError::LocalAs),
+            (|c| c.remote_as = RemoteAs::Is(0), ConfigError::RemoteAs),
+            (|c| c.router_id = Ipv4Addr::UNSPECIFIED, ConfigError::RouterId),
+            (|c| c.hold_time = Duration::from_secs(2), ConfigError::HoldTime(Duration::from_secs(2))),
+            (|c| c.hold_time = Duration::from_millis(9500), ConfigError::HoldTime(Duration::from_millis(9500))),
+            (|c| c.hold_time = Duration::from_secs(65536), ConfigError::HoldTime(Duration::from_secs(65536))),
+            (|c| c.keepalive_time = Some(Duration::from_millis(999)), ConfigError::KeepaliveTime),
+            (|c| c.connect_retry = Duration::ZERO, ConfigError::ConnectRetry),
+            (|c| c.idle_hold = Duration::ZERO, ConfigError::IdleHold),
+            (|c| c.families.clear(), ConfigError::NoFamily),
+            (|c| c.families.push(AfiSafi::new(25, 70)), ConfigError::UnknownFamily(evpn)),
+            (|c| c.capabilities.hostname = Some(String::new()), ConfigError::Hostname),
+            (|c| c.capabilities.hostname = Some("x".repeat(65)), ConfigError::Hostname),
+            (
+                |c| {
+                    c.capabilities.graceful_restart = Some(GracefulRestart { restart_time: 4096, ..Default::default() })
+                },
+                ConfigError::RestartTime,
+            ),
+        ];
+        for (breaks, error) in broken {
+            let mut config = good.clone();
+            breaks(&mut config);
+            assert_eq!(config.check(), Err(error));
+        }
+    }
+}

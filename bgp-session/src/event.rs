@@ -82,7 +82,8 @@ pub enum Event {
     Close(Connection),
     /// The session is up, under these terms.
     Established(Box<Negotiated>),
-    /// An UPDATE, parsed, whose worst fault is less than a session reset. [`Update::from_index`](bgp_wire::Update::from_index) reads it.
+    /// An UPDATE, parsed, whose worst fault is less than a session reset. [`Update::from_index`](bgp_wire::Update::from_index)
+    /// reads it. Routes of a family outside [`Negotiated::families`] are for the caller to ignore.
     Update {
         /// The whole message, header included.
         frame: Bytes,

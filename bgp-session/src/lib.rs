@@ -18,6 +18,33 @@
 //! producing above some mark bounds the memory of the session, and one that reads its socket only while it can take the
 //! events carries the pressure to the neighbour. Events of one [`Session::receive`] are no more than the messages in its buffer.
 //!
+//! ```
+//! use bgp_session::{Config, Connection, Event, Input, Instant, RemoteAs, Session, State};
+//! use bytes::BytesMut;
+//!
+//! let now = Instant(0);
+//! let mut ours = Session::new(Config::new(65001, [10, 0, 0, 1].into(), RemoteAs::Is(65002)));
+//! let mut theirs = Session::new(Config { passive: true, ..Config::new(65002, [10, 0, 0, 2].into(), RemoteAs::External) });
+//! ours.handle(now, Input::Start);
+//! theirs.handle(now, Input::Start);
+//! assert!(matches!(ours.poll_event(), Some(Event::Connect)));
+//! ours.handle(now, Input::Connected(Connection::Outgoing));
+//! theirs.handle(now, Input::Connected(Connection::Incoming));
+//! // A network without a fault.
+//! for _ in 0..2 {
+//!     while let Some(chunk) = ours.poll_transmit(Connection::Outgoing) {
+//!         ours.handle(now, Input::Written(Connection::Outgoing, chunk.len()));
+//!         theirs.receive(now, Connection::Incoming, &mut BytesMut::from(chunk));
+//!     }
+//!     while let Some(chunk) = theirs.poll_transmit(Connection::Incoming) {
+//!         theirs.handle(now, Input::Written(Connection::Incoming, chunk.len()));
+//!         ours.receive(now, Connection::Outgoing, &mut BytesMut::from(chunk));
+//!     }
+//! }
+//! assert_eq!(ours.state(), State::Established);
+//! assert_eq!(ours.negotiated().map(|terms| terms.remote_as), Some(65002));
+//! ```
+//!
 //! # What it takes from which RFC
 //!
 //! Besides RFC 4271: identifiers and their collision by RFC 6286; capabilities by RFC 5492, with the offers of RFC 4760, 6793,

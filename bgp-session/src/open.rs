@@ -40,7 +40,7 @@ pub struct Negotiated {
     pub enhanced_route_refresh: bool,
     /// Our role, whether the neighbour told its own or not (RFC 9234 section 4.2).
     pub role: Option<Role>,
-    /// The neighbour's host name, without a domain.
+    /// The neighbour's host name, without a domain. Control characters are for the caller to escape when showing it.
     pub remote_hostname: Option<String>,
     /// What the neighbour offered for graceful restart, if we offered it too (RFC 4724).
     pub graceful_restart: Option<GracefulRestart>,
