@@ -1,0 +1,530 @@
+//! One task per neighbour: the sockets and timers around a sans-IO [`bgp_session::Session`].
+//!
+//! Owns the session and its connections. It is given accepted connections, commands, and the shard's encoded messages; it
+//! gives the shard what was received, in order, over a bounded channel. While the shard is busy it stops reading, so that
+//! back-pressure reaches the peer's TCP window, and goes on sending keepalives. It decides nothing about routes.
+
+mod fault_log;
+mod outbox;
+mod transport;
+
+use std::future::{Future, pending};
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use bgp_session::{Connection, DownReason, Event, Input, Negotiated, Session, State};
+use bgp_wire::notification::cease;
+use bgp_wire::{AfiSafi, Notification, RouteRefresh, Update, UpdateIndex};
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{debug, info};
+
+use crate::clock::Clock;
+use crate::config::NeighborKey;
+use crate::status::MessageCounts;
+use fault_log::FaultLog;
+pub(crate) use outbox::Outbox;
+use outbox::{Inbox, Popped};
+pub(crate) use transport::Endpoint;
+use transport::Transport;
+
+/// Most octets of our own messages that wait on a connection before more are taken from the shard's queue.
+const UNSENT: usize = 256 << 10;
+
+/// A neighbour as the shard knows it. Never used twice in one speaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NeighborId(pub(crate) u32);
+
+/// What a session gives the shard.
+#[derive(Debug)]
+pub(crate) enum FromSession {
+    /// The session is up.
+    Established { negotiated: Box<Negotiated>, local: IpAddr, outbox: Outbox },
+    /// UPDATEs in the order received, parsed once.
+    Updates(Vec<(Bytes, UpdateIndex)>),
+    /// A ROUTE-REFRESH.
+    Refresh(RouteRefresh),
+    /// The shard's queue was full and has room again.
+    Room,
+    /// The session that was up is down.
+    Down(Arc<str>),
+}
+
+/// What a session is told by the rest of the speaker.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A connection that its neighbour opened.
+    Accepted(TcpStream),
+    /// Ask for all routes of a family again, or start over if the neighbour cannot be asked.
+    Refresh(AfiSafi),
+    /// End the session with this and bring it up again.
+    Reset(Notification),
+    /// End it for good.
+    Stop(Notification),
+}
+
+/// What is shown of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) state: State,
+    pub(crate) local_address: Option<IpAddr>,
+    pub(crate) established_since: Option<SystemTime>,
+    pub(crate) established_count: u64,
+    pub(crate) last_down: Option<Arc<str>>,
+    pub(crate) negotiated: Option<Negotiated>,
+    pub(crate) messages: MessageCounts,
+}
+
+/// A running session, as its owner holds it.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    view: Arc<Mutex<View>>,
+    task: JoinHandle<()>,
+}
+
+impl Handle {
+    pub(crate) fn view(&self) -> View {
+        lock(&self.view).clone()
+    }
+
+    /// Ends the session with this notification; returns once its connections are closed.
+    pub(crate) async fn stop(self, notification: Notification) {
+        // A send that fails means the task has ended already.
+        let _ = self.commands.send(Command::Stop(notification)).await;
+        let _ = self.task.await;
+    }
+}
+
+/// What a session task needs to run.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) id: NeighborId,
+    pub(crate) key: NeighborKey,
+    pub(crate) config: bgp_session::Config,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) clock: Clock,
+    pub(crate) shard: mpsc::Sender<(NeighborId, FromSession)>,
+}
+
+/// Starts a session. The command channel is made by the caller, since the shard and the listeners hold its end too.
+pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc::Receiver<Command>) -> Handle {
+    let view = Arc::new(Mutex::new(View {
+        state: State::Idle,
+        local_address: None,
+        established_since: None,
+        established_count: 0,
+        last_down: None,
+        negotiated: None,
+        messages: MessageCounts::default(),
+    }));
+    let task = Task {
+        id: setup.id,
+        key: setup.key,
+        endpoint: setup.endpoint,
+        clock: setup.clock,
+        shard: setup.shard,
+        session: Session::new(setup.config),
+        commands,
+        transports: [None, None],
+        connecting: None,
+        to_shard: Default::default(),
+        updates: Vec::new(),
+        inbox: None,
+        closing: JoinSet::new(),
+        stopping: false,
+        faults: FaultLog::default(),
+        messages: MessageCounts::default(),
+        view: Arc::clone(&view),
+    };
+    Handle { commands: sender, view, task: tokio::spawn(task.run()) }
+}
+
+struct Task {
+    id: NeighborId,
+    key: NeighborKey,
+    endpoint: Endpoint,
+    clock: Clock,
+    shard: mpsc::Sender<(NeighborId, FromSession)>,
+    session: Session,
+    commands: mpsc::Receiver<Command>,
+    transports: [Option<Transport>; 2],
+    connecting: Option<Connecting>,
+    /// What the shard has not taken yet; while there is any, nothing is read.
+    to_shard: std::collections::VecDeque<FromSession>,
+    updates: Vec<(Bytes, UpdateIndex)>,
+    inbox: Option<Inbox>,
+    /// Connections given up that still deliver their last message.
+    closing: JoinSet<()>,
+    stopping: bool,
+    faults: FaultLog,
+    messages: MessageCounts,
+    view: Arc<Mutex<View>>,
+}
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// What a task woke up for.
+enum Wake {
+    Command(Option<Command>),
+    Connected(io::Result<TcpStream>),
+    Readable(Connection),
+    Writable(Connection),
+    Timer,
+    Room,
+    ShardGone,
+    Messages(Popped),
+    Closed,
+}
+
+impl Task {
+    async fn run(mut self) {
+        self.handle(Input::Start);
+        loop {
+            self.drive();
+            if self.stopping && self.closing.is_empty() && self.to_shard.is_empty() {
+                break;
+            }
+            match self.wait().await {
+                Wake::Command(Some(command)) => self.command(command),
+                Wake::Command(None) => self.stop(Notification::cease(cease::ADMINISTRATIVE_SHUTDOWN)),
+                Wake::Connected(result) => self.connected(result),
+                Wake::Readable(connection) => self.read(connection),
+                Wake::Writable(connection) => self.write(connection),
+                Wake::Timer => self.timer(),
+                Wake::Room | Wake::Closed => {}
+                Wake::ShardGone => self.to_shard.clear(),
+                Wake::Messages(popped) => {
+                    if popped.room {
+                        self.to_shard.push_back(FromSession::Room);
+                    }
+                    self.handle(Input::Send(popped.messages));
+                }
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let reading = self.to_shard.is_empty();
+        let sending = self.session.backlog() < UNSENT;
+        let deadline = self.session.poll_timeout();
+        let clock = &self.clock;
+        let [outgoing, incoming] = &self.transports;
+        tokio::select! {
+            command = self.commands.recv(), if !self.stopping => Wake::Command(command),
+            result = optional(self.connecting.as_mut()) => {
+                self.connecting = None;
+                Wake::Connected(result)
+            }
+            () = readable(outgoing, reading) => Wake::Readable(Connection::Outgoing),
+            () = readable(incoming, reading) => Wake::Readable(Connection::Incoming),
+            () = writable(outgoing) => Wake::Writable(Connection::Outgoing),
+            () = writable(incoming) => Wake::Writable(Connection::Incoming),
+            () = clock.sleep_until(deadline) => Wake::Timer,
+            permit = self.shard.reserve(), if !self.to_shard.is_empty() => match permit {
+                Ok(permit) => {
+                    if let Some(message) = self.to_shard.pop_front() {
+                        permit.send((self.id, message));
+                    }
+                    Wake::Room
+                }
+                Err(_) => Wake::ShardGone,
+            },
+            popped = pop(&mut self.inbox, sending) => Wake::Messages(popped),
+            Some(_) = self.closing.join_next() => Wake::Closed,
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Accepted(stream) => self.accepted(stream),
+            Command::Refresh(family) => {
+                let can = self.session.negotiated().is_some_and(|negotiated| negotiated.route_refresh);
+                if can {
+                    self.handle(Input::RequestRefresh(family));
+                } else if self.session.state() == State::Established {
+                    let reset = Notification::cease(cease::OTHER_CONFIGURATION_CHANGE);
+                    self.handle(Input::Reset(reset));
+                }
+            }
+            Command::Reset(notification) => self.handle(Input::Reset(notification)),
+            Command::Stop(notification) => self.stop(notification),
+        }
+    }
+
+    fn stop(&mut self, notification: Notification) {
+        self.stopping = true;
+        self.handle(Input::Stop(notification));
+    }
+
+    fn accepted(&mut self, stream: TcpStream) {
+        let slot = slot(Connection::Incoming);
+        if self.transports[slot].is_some() || !self.session.accepts() {
+            debug!(neighbor = %self.key, "connection not accepted now");
+            return;
+        }
+        if let Err(error) = self.endpoint.accepted(&stream) {
+            debug!(neighbor = %self.key, %error, "accepted connection lost");
+            return;
+        }
+        self.transports[slot] = Some(Transport::new(stream));
+        self.handle(Input::Connected(Connection::Incoming));
+    }
+
+    fn connected(&mut self, result: io::Result<TcpStream>) {
+        match result {
+            Ok(stream) => {
+                self.transports[slot(Connection::Outgoing)] = Some(Transport::new(stream));
+                self.handle(Input::Connected(Connection::Outgoing));
+            }
+            Err(error) => {
+                debug!(neighbor = %self.key, %error, "cannot connect");
+                self.handle(Input::ConnectFailed);
+            }
+        }
+    }
+
+    fn read(&mut self, connection: Connection) {
+        let Some(transport) = &mut self.transports[slot(connection)] else {
+            return;
+        };
+        match transport.read() {
+            Ok(None) => {}
+            Ok(Some(0)) => self.lost(connection),
+            Ok(Some(octets)) => {
+                self.messages.octets_received += octets as u64;
+                let now = self.clock.now();
+                self.session.receive(now, connection, &mut transport.received);
+            }
+            Err(error) => {
+                debug!(neighbor = %self.key, %error, "connection failed");
+                self.lost(connection);
+            }
+        }
+    }
+
+    fn write(&mut self, connection: Connection) {
+        let Some(transport) = &mut self.transports[slot(connection)] else {
+            return;
+        };
+        match transport.write() {
+            Ok(0) => {}
+            Ok(octets) => {
+                self.messages.octets_sent += octets as u64;
+                self.handle(Input::Written(connection, octets));
+            }
+            Err(error) => {
+                debug!(neighbor = %self.key, %error, "connection failed");
+                self.lost(connection);
+            }
+        }
+    }
+
+    fn timer(&mut self) {
+        let now = self.clock.now();
+        // Octets that we have not read, because the shard is busy, prove that the neighbour is there as well as read ones would.
+        if !self.to_shard.is_empty() {
+            for connection in Connection::BOTH {
+                let unread = self.transports[slot(connection)].as_ref().is_some_and(Transport::has_unread);
+                if unread {
+                    self.session.handle(now, Input::Unread(connection));
+                }
+            }
+        }
+        self.session.handle_timeout(now);
+    }
+
+    fn lost(&mut self, connection: Connection) {
+        self.transports[slot(connection)] = None;
+        self.handle(Input::Closed(connection));
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.session.handle(self.clock.now(), input);
+    }
+
+    /// Does what the session wants, until it wants nothing more.
+    fn drive(&mut self) {
+        if self.session.poll_timeout().is_some_and(|deadline| deadline <= self.clock.now()) {
+            self.timer();
+        }
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                self.event(event);
+            }
+            self.hand_over();
+            let mut written = false;
+            for connection in Connection::BOTH {
+                written |= self.transmit(connection);
+            }
+            if !written {
+                break;
+            }
+        }
+        self.publish();
+    }
+
+    /// Writes what the session wants written as far as the socket takes it, a chunk at a time, so that a keepalive overtakes what
+    /// the session still holds. Says whether the session was told anything.
+    fn transmit(&mut self, connection: Connection) -> bool {
+        let mut any = false;
+        while let Some(transport) = &mut self.transports[slot(connection)] {
+            if transport.has_unsent() {
+                break;
+            }
+            let Some(messages) = self.session.poll_transmit(connection) else {
+                break;
+            };
+            transport.queue(messages);
+            any = true;
+            self.write(connection);
+        }
+        any
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Connect => {
+                self.connecting = Some(Box::pin(self.endpoint.clone().connect()));
+            }
+            Event::Close(connection) => self.close(connection),
+            Event::Established(negotiated) => self.established(negotiated),
+            Event::Update { frame, index } => {
+                self.messages.updates_received += 1;
+                let update = Update::from_index(&frame, &index);
+                if update.action().is_some() {
+                    self.messages.faulty_updates += 1;
+                    self.faults.log(&self.key, self.clock.now(), &update);
+                }
+                self.updates.push((frame, index));
+            }
+            Event::RouteRefresh(refresh) => {
+                self.hand_over();
+                self.to_shard.push_back(FromSession::Refresh(refresh));
+            }
+            Event::Down(reason) => self.down(&reason),
+            Event::Failed(connection, reason) => {
+                debug!(neighbor = %self.key, %connection, %reason, "not established");
+                self.view().last_down = Some(reason.to_string().into());
+            }
+        }
+    }
+
+    fn established(&mut self, negotiated: Box<Negotiated>) {
+        let local = self
+            .transports
+            .iter()
+            .flatten()
+            .find_map(Transport::local_addr)
+            .map_or(IpAddr::from([0; 4]), |address| address.ip());
+        info!(
+            neighbor = %self.key, asn = negotiated.remote_as, id = %negotiated.remote_id,
+            hold = negotiated.hold_time.as_secs(), "established"
+        );
+        {
+            let mut view = self.view();
+            view.established_since = Some(SystemTime::now());
+            view.established_count += 1;
+            view.local_address = Some(local);
+            view.negotiated = Some((*negotiated).clone());
+        }
+        let (outbox, inbox) = outbox::pair();
+        self.inbox = Some(inbox);
+        self.to_shard.push_back(FromSession::Established { negotiated, local, outbox });
+    }
+
+    fn down(&mut self, reason: &DownReason) {
+        let text: Arc<str> = reason.to_string().into();
+        info!(neighbor = %self.key, reason = %text, "down");
+        self.inbox = None;
+        // What was received before the end is void with it; the shard has not seen it.
+        self.updates.clear();
+        self.to_shard.retain(|message| !matches!(message, FromSession::Updates(_) | FromSession::Refresh(_)));
+        self.to_shard.push_back(FromSession::Down(Arc::clone(&text)));
+        let mut view = self.view();
+        view.established_since = None;
+        view.negotiated = None;
+        view.last_down = Some(text);
+    }
+
+    fn close(&mut self, connection: Connection) {
+        if connection == Connection::Outgoing {
+            self.connecting = None;
+        }
+        if let Some(mut transport) = self.transports[slot(connection)].take() {
+            while let Some(messages) = self.session.poll_transmit(connection) {
+                transport.queue(messages);
+            }
+            self.closing.spawn(transport.close());
+        }
+    }
+
+    /// Gathers received UPDATEs into a batch for the shard, and hands over at once what the shard has room for.
+    fn hand_over(&mut self) {
+        if !self.updates.is_empty() {
+            self.to_shard.push_back(FromSession::Updates(std::mem::take(&mut self.updates)));
+        }
+        while !self.to_shard.is_empty() {
+            let Ok(permit) = self.shard.try_reserve() else {
+                break;
+            };
+            if let Some(message) = self.to_shard.pop_front() {
+                permit.send((self.id, message));
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let mut view = self.view();
+        view.state = self.session.state();
+        view.messages = self.messages;
+    }
+
+    fn view(&self) -> std::sync::MutexGuard<'_, View> {
+        lock(&self.view)
+    }
+}
+
+fn lock(view: &Mutex<View>) -> std::sync::MutexGuard<'_, View> {
+    view.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn slot(connection: Connection) -> usize {
+    match connection {
+        Connection::Outgoing => 0,
+        Connection::Incoming => 1,
+    }
+}
+
+async fn optional(connecting: Option<&mut Connecting>) -> io::Result<TcpStream> {
+    match connecting {
+        Some(connecting) => connecting.await,
+        None => pending().await,
+    }
+}
+
+async fn readable(transport: &Option<Transport>, wanted: bool) {
+    match transport {
+        Some(transport) if wanted => transport.readable().await,
+        _ => pending().await,
+    }
+}
+
+async fn writable(transport: &Option<Transport>) {
+    match transport {
+        Some(transport) if transport.has_unsent() => transport.writable().await,
+        _ => pending().await,
+    }
+}
+
+async fn pop(inbox: &mut Option<Inbox>, wanted: bool) -> Popped {
+    match inbox {
+        Some(inbox) if wanted => inbox.pop().await,
+        _ => pending().await,
+    }
+}

@@ -1,0 +1,257 @@
+//! The event stream: a bounded ring that every watcher reads at its own pace.
+//!
+//! Owns the last events and their numbers. Writers never wait and never allocate per watcher; a reader that falls behind the
+//! ring is told how many events it missed and goes on from the oldest kept one.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+use tokio::sync::Notify;
+
+use crate::config::NeighborKey;
+use crate::status::EdgeState;
+
+/// A place in the event stream: the number of the next event to read. Numbers only grow, so one that was kept can be given to
+/// [`crate::Speaker::watch`] later to go on where the reader stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor(pub u64);
+
+/// What a watcher reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// The next event, with its number.
+    Event(Cursor, Event),
+    /// The reader was too slow: this many events are lost, and what it knows should be read anew.
+    Gap(u64),
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A session is established.
+    Established(NeighborKey),
+    /// A session ended; the text says why.
+    Down(NeighborKey, Arc<str>),
+    /// A neighbour sent all its routes of all negotiated families.
+    EndOfRib(NeighborKey),
+    /// A configuration was applied with this many changes.
+    Applied(usize),
+    /// All configured neighbours are established and sent End-of-RIB, or the deadline for it passed.
+    Converged,
+    /// An edge's data plane changed state.
+    Edge {
+        /// The exporter's VRF.
+        from: Arc<str>,
+        /// The importer's VRF.
+        to: Arc<str>,
+        /// The new state.
+        state: EdgeState,
+    },
+    /// The selected route for a prefix is another one.
+    Route {
+        /// The VRF.
+        vrf: Arc<str>,
+        /// The destination.
+        prefix: IpNet,
+        /// What stands now.
+        now: Standing,
+    },
+}
+
+/// What stands for a prefix after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A route of the VRF's own.
+    Native,
+    /// A route that a peering put there.
+    Leaked,
+    /// No route.
+    Gone,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Leaked => "leaked",
+            Self::Gone => "gone",
+        })
+    }
+}
+
+/// One reader of the event stream.
+#[derive(Debug)]
+pub struct Watch {
+    ring: Arc<Ring>,
+    next: u64,
+}
+
+impl Watch {
+    /// The next event or gap, when there is one; `None` once the speaker has stopped and all is read.
+    ///
+    /// Cancel safe: nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Watched> {
+        loop {
+            let ring = Arc::clone(&self.ring);
+            let mut changed = std::pin::pin!(ring.changed.notified());
+            changed.as_mut().enable();
+            match self.poll() {
+                Poll::Ready(item) => return Some(item),
+                Poll::Closed => return None,
+                Poll::Pending => changed.await,
+            }
+        }
+    }
+
+    /// What [`Watch::next`] would give at once, or `None` when there is nothing new.
+    pub fn try_next(&mut self) -> Option<Watched> {
+        match self.poll() {
+            Poll::Ready(item) => Some(item),
+            Poll::Closed | Poll::Pending => None,
+        }
+    }
+
+    /// Where this reader is.
+    pub fn cursor(&self) -> Cursor {
+        Cursor(self.next)
+    }
+
+    fn poll(&mut self) -> Poll {
+        let kept = self.ring.lock();
+        let oldest = kept.next - kept.events.len() as u64;
+        if self.next < oldest {
+            let missed = oldest - self.next;
+            self.next = oldest;
+            return Poll::Ready(Watched::Gap(missed));
+        }
+        match kept.events.get((self.next - oldest) as usize) {
+            Some(event) => {
+                let at = Cursor(self.next);
+                self.next += 1;
+                Poll::Ready(Watched::Event(at, event.clone()))
+            }
+            None if kept.closed => Poll::Closed,
+            None => Poll::Pending,
+        }
+    }
+}
+
+enum Poll {
+    Ready(Watched),
+    Pending,
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ring {
+    kept: Mutex<Kept>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Kept {
+    events: VecDeque<Event>,
+    capacity: usize,
+    /// The number of the event that comes next.
+    next: u64,
+    closed: bool,
+}
+
+impl Ring {
+    pub(crate) fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            kept: Mutex::new(Kept { events: VecDeque::new(), capacity: capacity.max(1), next: 0, closed: false }),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Appends events and wakes the watchers once.
+    pub(crate) fn push(&self, events: impl IntoIterator<Item = Event>) {
+        {
+            let mut kept = self.lock();
+            for event in events {
+                if kept.events.len() == kept.capacity {
+                    kept.events.pop_front();
+                }
+                kept.events.push_back(event);
+                kept.next += 1;
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    /// A reader from this place on, or from now on. A place in the future is now.
+    pub(crate) fn watch(self: &Arc<Self>, from: Option<Cursor>) -> Watch {
+        let now = self.lock().next;
+        Watch { ring: Arc::clone(self), next: from.map_or(now, |cursor| cursor.0.min(now)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(watch: &mut Watch) -> Vec<Watched> {
+        std::iter::from_fn(|| watch.try_next()).collect()
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_sees_every_event_in_order() {
+        let ring = Ring::new(4);
+        let mut watch = ring.watch(None);
+        for i in 0..10 {
+            ring.push([Event::Applied(i)]);
+            assert_eq!(read(&mut watch), [Watched::Event(Cursor(i as u64), Event::Applied(i))]);
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_is_told_how_many_it_missed_and_stops_nobody() {
+        let ring = Ring::new(3);
+        let mut watch = ring.watch(None);
+        ring.push((0..10).map(Event::Applied));
+        assert_eq!(
+            read(&mut watch),
+            [
+                Watched::Gap(7),
+                Watched::Event(Cursor(7), Event::Applied(7)),
+                Watched::Event(Cursor(8), Event::Applied(8)),
+                Watched::Event(Cursor(9), Event::Applied(9)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_kept_cursor_goes_on_where_the_reader_stopped() {
+        let ring = Ring::new(8);
+        let mut watch = ring.watch(None);
+        ring.push((0..4).map(Event::Applied));
+        assert!(watch.try_next().is_some());
+        let mut again = ring.watch(Some(watch.cursor()));
+        assert_eq!(again.try_next(), Some(Watched::Event(Cursor(1), Event::Applied(1))));
+        let mut future = ring.watch(Some(Cursor(99)));
+        assert_eq!(future.cursor(), Cursor(4));
+        assert_eq!(future.try_next(), None);
+    }
+
+    #[tokio::test]
+    async fn the_stream_ends_after_the_last_event_once_closed() {
+        let ring = Ring::new(8);
+        let mut watch = ring.watch(None);
+        ring.push([Event::Converged]);
+        ring.close();
+        assert_eq!(watch.next().await, Some(Watched::Event(Cursor(0), Event::Converged)));
+        assert_eq!(watch.next().await, None);
+    }
+}
