@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod guest;
+
 use std::{
     any::type_name_of_val,
     env,
     io::{BufRead, BufReader},
     panic::UnwindSafe,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -116,21 +118,26 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A host: a network namespace of its own, held by a process.
-pub(crate) struct Host(Child);
+pub(crate) struct Host {
+    process: Child,
+    /// Kept open: its process ends when nobody can read what it writes.
+    _output: BufReader<ChildStdout>,
+}
 
 impl Host {
     /// A host with the far end of an interface pair.
     pub(crate) fn at(near: &str, far: &str, configuration: &[&str]) -> Self {
-        let mut child = Command::new("unshare")
+        let mut process = Command::new("unshare")
             .args(["-n", "sh", "-c", "echo ready; exec cat"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        output.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
-        let host = Self(child);
+        let host = Self { process, _output: output };
         host.run("ip link set lo up");
         host.attach(near, far);
         for words in configuration {
@@ -143,28 +150,31 @@ impl Host {
     pub(crate) fn attach(&self, near: &str, far: &str) {
         // Made under a name that is free here, since the far one may not be.
         veth(near, "far-end");
-        ip(&format!("link set far-end netns {} name {far}", self.0.id()));
+        ip(&format!("link set far-end netns {} name {far}", self.process.id()));
         self.run(&format!("ip link set {far} up"));
     }
 
     /// Runs a command on the host.
     pub(crate) fn run(&self, words: &str) -> String {
-        run("nsenter", &format!("-t {} -n {words}", self.0.id()))
+        run("nsenter", &format!("-t {} -n {words}", self.process.id()))
     }
 
     /// Whether a ping from the host is answered, within a few tries.
     pub(crate) fn reaches(&self, address: &str) -> bool {
-        let ping = format!("-t {} -n ping -c 1 -W 1 {address}", self.0.id());
-        (0..3).any(|_| {
-            let output = Command::new("nsenter").args(ping.split_whitespace()).output();
-            output.unwrap().status.success()
-        })
+        (0..3).any(|_| self.pings(address))
+    }
+
+    /// Whether a ping from the host is answered, at the first try within a second.
+    pub(crate) fn pings(&self, address: &str) -> bool {
+        let ping = format!("-t {} -n ping -c 1 -W 1 {address}", self.process.id());
+        let output = Command::new("nsenter").args(ping.split_whitespace()).output();
+        output.unwrap().status.success()
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
