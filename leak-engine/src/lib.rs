@@ -10,12 +10,14 @@
 
 mod edge;
 mod engine;
+mod explain;
 mod import;
 mod prefix_set;
 pub mod twin;
 
 pub use edge::{EdgeSpec, Filter, Rank, Refusal};
 pub use engine::{Applied, Changed, Counts, Difference, EdgeError, EdgeStatus, Engine, EngineError, Refused, Route};
+pub use explain::{Check, Explanation, Finding, Origin, Stage};
 pub use import::{Accept, BadPrefixRule, ImportPolicy, ImportRefusal, PrefixList, PrefixRule, SetAttributes};
 pub use prefix_set::PrefixSet;
 pub use rib::Advertise;

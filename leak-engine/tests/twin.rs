@@ -121,6 +121,10 @@ fn place(neighbor: usize) -> (u32, u8, bool) {
     (neighbor as u32 / 2 + 1, neighbor as u8 + 1, neighbor.is_multiple_of(2))
 }
 
+fn is_of(prefix: &IpNet, family: AfiSafi) -> bool {
+    matches!((prefix, family), (IpNet::V4(_), AfiSafi::IPV4_UNICAST) | (IpNet::V6(_), AfiSafi::IPV6_UNICAST))
+}
+
 fn mapped(prefix: &IpNet, next_hop: u8) -> NextHop {
     match (prefix, hop(next_hop)) {
         (IpNet::V6(_), NextHop::Ipv4(address)) => NextHop::Ipv6(address.to_ipv6_mapped()),
@@ -266,6 +270,12 @@ impl World {
         let mut stands = BTreeMap::new();
         for vrf in 1..=VRFS {
             for family in [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST] {
+                let counts = self.shard.engine.counts(VrfId(vrf), family);
+                let of = |leaked: bool| {
+                    let here = wanted.iter().filter(|((of, prefix), _)| (of.0, is_of(prefix, family)) == (vrf, true));
+                    here.filter(|(_, (from, _))| from.is_some() == leaked).count()
+                };
+                prop_assert_eq!((counts.native, counts.leaked), (of(false), of(true)));
                 for route in self.shard.engine.routes(VrfId(vrf), family, None, 100).filter(|route| route.best) {
                     stands.extend(
                         self.shard.shown(VrfId(vrf), route.prefix).map(|shown| ((VrfId(vrf), route.prefix), shown)),
@@ -274,6 +284,11 @@ impl World {
             }
         }
         prop_assert_eq!(&stands, &wanted, "the view is not the twin's");
+        for ((vrf, prefix), (from, _)) in &stands {
+            let explanation = self.shard.engine.explain(*vrf, *prefix, None);
+            prop_assert_eq!(explanation.blocked(), None);
+            prop_assert_eq!(explanation.from, from.map(|(exporter, _)| exporter));
+        }
         prop_assert_eq!(&self.shard.followed, &wanted, "the changes did not tell all");
         prop_assert_eq!(self.shard.engine.audit(), vec![]);
 

@@ -67,6 +67,8 @@ pub(crate) struct Vrf {
     name: String,
     v4: Table<Ipv4Net>,
     v6: Table<Ipv6Net>,
+    v4_counts: Counts,
+    v6_counts: Counts,
     /// Edges that leave the VRF.
     out: Vec<EdgeNo>,
     /// Edges that lead into the VRF.
@@ -163,6 +165,8 @@ impl Engine {
             name: name.to_owned(),
             v4: Table::new(MAX_PATHS, self.seed),
             v6: Table::new(MAX_PATHS, self.seed),
+            v4_counts: Counts::default(),
+            v6_counts: Counts::default(),
             out: Vec::new(),
             into: Vec::new(),
             conflicts: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(self.seed)),
@@ -363,6 +367,7 @@ pub(crate) trait TableKey: Key {
 
     fn table(vrf: &Vrf) -> &Table<Self>;
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self>;
+    fn counts_mut(vrf: &mut Vrf) -> &mut Counts;
 }
 
 impl TableKey for Ipv4Net {
@@ -375,6 +380,10 @@ impl TableKey for Ipv4Net {
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self> {
         &mut vrf.v4
     }
+
+    fn counts_mut(vrf: &mut Vrf) -> &mut Counts {
+        &mut vrf.v4_counts
+    }
 }
 
 impl TableKey for Ipv6Net {
@@ -386,5 +395,9 @@ impl TableKey for Ipv6Net {
 
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self> {
         &mut vrf.v6
+    }
+
+    fn counts_mut(vrf: &mut Vrf) -> &mut Counts {
+        &mut vrf.v6_counts
     }
 }

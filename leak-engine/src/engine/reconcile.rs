@@ -26,7 +26,7 @@ impl Engine {
         let key = found.key();
         let reachable = found.best().is_some();
         let native = is_native(pools, &found);
-        let was_native = found.is_held(Holder::Native);
+        let (was_reachable, was_native) = (found.is_held(Holder::Selected), found.is_held(Holder::Native));
         if !found.is_held(Holder::Engine) {
             table.hold(dest, Holder::Engine);
             changes.push_back(Changed { vrf, prefix: key.into(), dest });
@@ -39,6 +39,10 @@ impl Engine {
                 table.drop_hold(dest, holder);
             }
         }
+        let counts = K::counts_mut(owner);
+        let leaked = |reachable: bool, native: bool| usize::from(reachable && !native);
+        counts.native = counts.native + usize::from(native) - usize::from(was_native);
+        counts.leaked = counts.leaked + leaked(reachable, native) - leaked(was_reachable, was_native);
         let (exports, imports) = (owner.out.len(), !owner.into.is_empty());
         if native || was_native {
             let cause = Cause { counted: was_native, again: next_hop };

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use bgp_wire::AfiSafi;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use rib::{Attr, AttrId, Destination, Holder, NextHopEntry, NextHopId, Origination, PathView, Source, SourceId, VrfId};
+use rib::{
+    Attr, AttrId, Destination, NextHopEntry, NextHopId, Origination, PathView, Source, SourceId, Verdict, VrfId,
+};
 
 use super::{Edge, Engine, TableKey, Vrf, reconcile::edge_of};
 use crate::{EdgeSpec, ImportRefusal, Refusal, twin};
@@ -147,20 +149,22 @@ impl Engine {
         })
     }
 
-    /// What the table of one family of `vrf` holds. Looks at the whole table.
+    /// Why each path for exactly `prefix` in `vrf` is or is not selected, oldest first.
+    pub fn verdicts(&self, vrf: VrfId, prefix: IpNet) -> Vec<(Route<'_>, Verdict)> {
+        let Some(owner) = self.vrfs.get(&vrf) else { return Vec::new() };
+        let verdicts = match prefix.trunc() {
+            IpNet::V4(key) => find(owner, &key).map(|found| found.explain(&self.pools)),
+            IpNet::V6(key) => find(owner, &key).map(|found| found.explain(&self.pools)),
+        };
+        let verdicts = verdicts.into_iter().flatten();
+        verdicts.filter_map(|(view, verdict)| Some((self.route(prefix, view)?, verdict))).collect()
+    }
+
+    /// What the table of one family of `vrf` holds.
     pub fn counts(&self, vrf: VrfId, family: AfiSafi) -> Counts {
-        fn count<K: TableKey>(owner: &Vrf) -> Counts {
-            let table = K::table(owner);
-            let mut counts = Counts { paths: table.path_count(), ..Counts::default() };
-            for found in table.iter().filter(|found| found.is_held(Holder::Selected)) {
-                let native = found.is_held(Holder::Native);
-                *(if native { &mut counts.native } else { &mut counts.leaked }) += 1;
-            }
-            counts
-        }
         match (self.vrfs.get(&vrf), family) {
-            (Some(owner), AfiSafi::IPV4_UNICAST) => count::<Ipv4Net>(owner),
-            (Some(owner), AfiSafi::IPV6_UNICAST) => count::<Ipv6Net>(owner),
+            (Some(owner), AfiSafi::IPV4_UNICAST) => Counts { paths: owner.v4.path_count(), ..owner.v4_counts },
+            (Some(owner), AfiSafi::IPV6_UNICAST) => Counts { paths: owner.v6.path_count(), ..owner.v6_counts },
             _ => Counts::default(),
         }
     }
