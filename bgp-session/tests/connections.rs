@@ -297,3 +297,24 @@ fn a_frame_is_handed_on_without_a_copy_and_an_incomplete_one_waits() {
     lone.session.receive(lone.now, OUT, &mut buffer);
     assert!(matches!(lone.session.poll_event(), Some(Event::Update { frame, .. }) if frame == update(8)));
 }
+
+#[test]
+fn the_last_word_does_not_wait_for_the_backlog_and_nothing_follows_it() {
+    let mut lone = Lone::established(config(1), &open().bytes());
+    lone.input(Input::Send(Bytes::from((0..100_000).flat_map(update).collect::<Vec<_>>())));
+    let begun = lone.session.poll_transmit(OUT).expect("some of the backlog");
+    assert_eq!(sim::lone::messages(&begun).concat(), begun, "whole messages");
+    lone.input(Input::Stop(shutdown()));
+    let rest = lone.sent(OUT);
+    assert_eq!(rest, [message(3, &[6, 2])]);
+}
+
+#[test]
+fn a_neighbour_that_has_another_connection_or_wants_none_now_is_not_held_off_in_idle() {
+    for subcode in [5, 7] {
+        let mut lone = Lone::open_sent(config(1));
+        lone.receive(OUT, &message(3, &[6, subcode]));
+        assert_eq!(lone.session.state(), State::Active);
+        assert!(lone.session.accepts());
+    }
+}
