@@ -123,7 +123,11 @@ pub(crate) fn project(object: Mapping<'_>, sink: &Sink<'_>) -> Option<Object> {
         sink.warn(at, "only the string \"true\" turns auto-peering on, and labels are strings: quote it");
     }
     let place = sink.place(label.as_ref().unwrap_or(&object.at));
-    object.ignore(&["apiVersion", "kind", "meta", "name", "description", "tenant_id", "spec", "status"]);
+    if let Some(spec) = object.mapping("spec", sink) {
+        spec.ignore(&["name", "description", "tenantid", "quotas"]);
+        spec.finish(sink);
+    }
+    object.ignore(&["apiVersion", "kind", "status"]);
     object.finish(sink);
     let name = metadata.full_name()?;
     let project = Project { id: name.name.clone(), auto_peer, place };
