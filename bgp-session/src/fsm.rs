@@ -380,8 +380,12 @@ impl Session {
         let aftermath = match (&link.phase, &reason) {
             (_, DownReason::Collision) => Aftermath::Retry,
             (Phase::Delaying | Phase::OpenSent, DownReason::ConnectionLost) => Aftermath::Retry,
-            (Phase::Established(_, since), _) if now - *since >= Config::MAX_IDLE_HOLD => Aftermath::Hold,
-            (Phase::Established(..), _) => Aftermath::BackOff,
+            (Phase::Established(_, since), _) => {
+                if now - *since >= Config::MAX_IDLE_HOLD {
+                    self.statistics.failures = 0;
+                }
+                Aftermath::BackOff
+            }
             (_, DownReason::Received(Notification { code: notification::CEASE, subcode, .. }))
                 if matches!(*subcode, cease::CONNECTION_REJECTED | cease::CONNECTION_COLLISION) =>
             {
@@ -399,10 +403,7 @@ impl Session {
         }
         match aftermath {
             Aftermath::Retry => self.wait_to_connect(now),
-            Aftermath::Hold => {
-                self.statistics.failures = 0;
-                self.hold_idle(now, self.config.idle_hold);
-            }
+            Aftermath::Hold => self.hold_idle(now, self.config.idle_hold),
             Aftermath::BackOff => {
                 let time = self.config.idle_hold.saturating_mul(1 << self.statistics.failures.min(16));
                 self.statistics.failures = self.statistics.failures.saturating_add(1);

@@ -333,3 +333,16 @@ fn everything_is_offered_again_after_the_narrower_offer_failed_too() {
     assert_eq!(offered_after(&mut lone, &[2, 4]), []);
     assert_eq!(offered_after(&mut lone, &[2, 2]).len(), 11);
 }
+
+#[test]
+fn a_neighbour_that_refuses_every_offer_is_asked_ever_more_rarely() {
+    let mut lone = Lone::open_sent(everything(1));
+    for _ in 0..40 {
+        lone.receive(OUT, &message(3, &[2, 7]));
+        let wait = lone.session.poll_timeout().expect("a timer") - lone.now;
+        lone.wait(wait);
+        lone.input(Input::Connected(OUT));
+        lone.sent(OUT);
+    }
+    assert!(lone.now - bgp_session::Instant(0) > 20 * 60 * SECOND, "{:?}", lone.now);
+}
