@@ -6,6 +6,11 @@ use core::fmt;
 /// Stands in for a 4-octet AS number towards a speaker that has only two octets for it (RFC 6793).
 pub const AS_TRANS: u16 = 23456;
 
+/// Longest AS_PATH with 2-octet AS numbers, in octets, and longest AS4_PATH: merged and widened, the two still fit an attribute. Only
+/// an extended message could carry longer ones, of more than 8000 ASes.
+pub(crate) const MAX_NARROW_LEN: usize = 16384;
+pub(crate) const MAX_AS4_LEN: usize = 32767;
+
 /// What a path segment is. The numbers are those on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -366,14 +371,20 @@ impl AsPathBuf {
         self.segments.iter().map(|(kind, asns)| (*kind, asns.as_slice()))
     }
 
-    /// Appends the segments with 4-octet AS numbers, as AS_PATH's value has them in a canonical block.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// The segments with 4-octet AS numbers, as AS_PATH's value has them in a canonical block. What an attribute cannot hold, more than
+    /// 16000 ASes, is cut off the far end.
+    pub(crate) fn to_wide(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         for (kind, asns) in &self.segments {
             for asns in asns.chunks(255) {
+                if out.len() + 2 + 4 * asns.len() > usize::from(u16::MAX) {
+                    return out;
+                }
                 out.extend_from_slice(&[*kind as u8, asns.len() as u8]);
                 asns.iter().for_each(|asn| out.extend_from_slice(&asn.to_be_bytes()));
             }
         }
+        out
     }
 }
 
@@ -386,8 +397,6 @@ impl From<AsPath<'_>> for AsPathBuf {
 /// As [`AsPath`] is shown.
 impl fmt::Display for AsPathBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut value = Vec::new();
-        self.write(&mut value);
-        AsPath::wide(&value).fmt(f)
+        AsPath::wide(&self.to_wide()).fmt(f)
     }
 }

@@ -129,8 +129,8 @@ impl<'a> RawAttribute<'a> {
         self.flags & flag::TRANSITIVE != 0
     }
 
-    /// Appends the attribute with the shorter length field that holds its length. A value of more than 65535 octets, which no message
-    /// can carry, is cut.
+    /// Appends the attribute with the shorter length field that holds its length. What makes values sees to it that none is longer
+    /// than 65535 octets; a longer one would be cut.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let value = &self.value[..self.value.len().min(usize::from(u16::MAX))];
         let [high, low] = (value.len() as u16).to_be_bytes();
@@ -273,7 +273,10 @@ pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(),
             [_] => Err((TreatAsWithdraw, ErrorCode::InvalidOrigin)),
             _ => length(false, TreatAsWithdraw),
         },
-        code::AS_PATH => as_path::check(value, ctx.as4, !external).map_err(|code| (TreatAsWithdraw, code)),
+        code::AS_PATH => {
+            length(ctx.as4 || value.len() <= as_path::MAX_NARROW_LEN, TreatAsWithdraw)?;
+            as_path::check(value, ctx.as4, !external).map_err(|code| (TreatAsWithdraw, code))
+        }
         code::NEXT_HOP | code::MED | code::LOCAL_PREF | code::ORIGINATOR_ID | code::ONLY_TO_CUSTOMER => {
             length(value.len() == 4, TreatAsWithdraw)
         }
@@ -289,7 +292,10 @@ pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(),
         code::COMMUNITIES | code::CLUSTER_LIST => list_of(4),
         code::EXTENDED_COMMUNITIES => list_of(8),
         code::LARGE_COMMUNITIES => list_of(12),
-        code::AS4_PATH => as_path::check(value, true, true).map_err(|code| (AttributeDiscard, code)),
+        code::AS4_PATH => {
+            length(value.len() <= as_path::MAX_AS4_LEN, AttributeDiscard)?;
+            as_path::check(value, true, true).map_err(|code| (AttributeDiscard, code))
+        }
         _ => Ok(()),
     }
 }

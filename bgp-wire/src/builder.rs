@@ -85,9 +85,10 @@ impl AttributesBuilder {
         }
     }
 
+    /// What an attribute cannot hold, such as more than 16383 communities, is cut off the end.
     fn set_list<T: Listed>(&mut self, code: u8, items: impl IntoIterator<Item = T>) -> &mut Self {
         let mut value = Vec::new();
-        items.into_iter().for_each(|item| item.write(&mut value));
+        items.into_iter().take(usize::from(u16::MAX) / T::LEN).for_each(|item| item.write(&mut value));
         self.set_or_remove(code, Some(value).filter(|value| !value.is_empty()))
     }
 
@@ -104,9 +105,7 @@ impl AttributesBuilder {
 
     /// Sets AS_PATH.
     pub fn as_path(&mut self, path: &AsPathBuf) -> &mut Self {
-        let mut value = Vec::new();
-        path.write(&mut value);
-        self.set(code::AS_PATH, value)
+        self.set(code::AS_PATH, path.to_wide())
     }
 
     /// Puts an AS number in front of AS_PATH `count` times.
@@ -197,10 +196,12 @@ impl AttributesBuilder {
         self.set_list(code::CLUSTER_LIST, clusters)
     }
 
-    /// Sets an attribute this crate does not know, as an optional transitive one. A known type is left as it is.
+    /// Sets an attribute this crate does not know, as an optional transitive one. A known type is left as it is; of a value beyond 65535
+    /// octets, the rest is cut.
     pub fn unknown(&mut self, code: u8, value: &[u8]) -> &mut Self {
         if !is_known(code) {
             let flags = flag::OPTIONAL | flag::TRANSITIVE | flag::PARTIAL;
+            let value = &value[..value.len().min(usize::from(u16::MAX))];
             self.attributes.insert(code, (flags, value.to_vec()));
         }
         self

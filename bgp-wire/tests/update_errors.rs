@@ -310,3 +310,20 @@ fn a_fault_says_where_it_is() {
         "attribute 4: the attribute's length is not one its type allows (at octet 43): treated as withdrawal"
     );
 }
+
+#[test]
+fn a_path_too_long_to_be_widened_withdraws_the_routes() {
+    let extended = DecodeCtx { extended_message: true, ..NARROW };
+    let path = |segments: usize| {
+        let value: Vec<u8> = [&[2, 255][..], &[1; 510]].concat().repeat(segments);
+        [&[0x50, 2][..], &(value.len() as u16).to_be_bytes(), &value].concat()
+    };
+    let frame = update(&[], &[ORIGIN, &path(32), NEXT_HOP], PREFIX);
+    let update_32 = Update::parse(&frame, &extended).unwrap();
+    assert_eq!(update_32.action(), None);
+    let mut canonical = Vec::new();
+    update_32.canonical_attributes(&mut canonical);
+    assert_eq!(bgp_wire::Attributes::canonical(&canonical).as_path().path_length(), 32 * 255);
+    let frame = update(&[], &[ORIGIN, &path(33), NEXT_HOP], PREFIX);
+    assert_withdrawn(&frame, &extended, ErrorCode::AttributeLength, code::AS_PATH);
+}
