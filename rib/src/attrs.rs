@@ -154,7 +154,7 @@ pub struct Interner {
 }
 
 impl Interner {
-    /// An empty interner whose hash depends on `seed`, so that a neighbor cannot choose attributes that collide.
+    /// An empty interner whose hash depends on `seed`, so that a neighbour cannot choose attributes that collide.
     pub fn with_seed(seed: u64) -> Self {
         Interner { hasher: FixedState::with_seed(seed), ..Self::default() }
     }

@@ -1,7 +1,7 @@
 //! The hash of a prefix: address and length folded by one or two multiplications.
 //!
 //! Measured against the standard hashers on a million IPv4 prefixes it takes the smallest share of a lookup, which
-//! is otherwise one cache miss. Tables take a seed so that a neighbor cannot choose prefixes that collide.
+//! is otherwise one cache miss. Tables take a seed so that a neighbour cannot choose prefixes that collide.
 
 use core::fmt;
 use core::hash::Hash;

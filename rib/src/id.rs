@@ -36,7 +36,7 @@ id!(
     NextHopId
 );
 id!(
-    /// Where a path came from, in a [`Sources`](crate::Sources) table: a neighbor, a local protocol, or an edge.
+    /// Where a path came from, in a [`Sources`](crate::Sources) table: a neighbour, a local protocol, or an edge.
     SourceId
 );
 id!(

@@ -1,6 +1,6 @@
 //! Sources: where paths come from.
 //!
-//! A source is a neighbor's session, a local protocol of a VRF, or an edge into it. Paths carry its 32-bit id; what the
+//! A source is a neighbour's session, a local protocol of a VRF, or an edge into it. Paths carry its 32-bit id; what the
 //! decision process and the export function need to know of it is here once. The table counts paths per source.
 
 use core::fmt;
@@ -16,13 +16,13 @@ pub enum Origination {
     Connected,
     /// Configured or injected by the operator.
     Static,
-    /// Learned from a neighbor.
+    /// Learned from a neighbour.
     Session(Neighbor),
     /// Put there by an edge from another VRF.
     Leaked(Leak),
 }
 
-/// The facts about a neighbor that the decision process asks for.
+/// The facts about a neighbour that the decision process asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbor {
     /// In another AS (eBGP).
@@ -52,11 +52,11 @@ pub enum Advertise {
     /// Nobody.
     #[default]
     None,
-    /// Its external neighbors.
+    /// Its external neighbours.
     Ebgp,
     /// As EVPN routes.
     Evpn,
-    /// All its neighbors.
+    /// All its neighbours.
     All,
 }
 

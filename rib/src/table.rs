@@ -168,15 +168,17 @@ impl<K: Key> Table<K> {
             return None;
         }
         let was_reachable = self.dests[dest].best != NONE;
-        let before = self.candidate(pools, at, 0);
+        let selected = self.paths[at].is_selected();
+        let matters = selected || self.dests[dest].flags & MED != 0;
+        let before = if matters { self.candidate(pools, at, 0) } else { None };
         pools.attrs.retain(path.attrs);
         pools.next_hops.retain(path.next_hop);
         self.paths[at].path = path;
         pools.attrs.release(old.attrs);
         pools.next_hops.release(old.next_hop);
-        let after = self.candidate(pools, at, 0);
-        let changed = if self.paths[at].is_selected() {
+        let changed = if selected {
             // Whatever the decision says, what a selected path carries has changed.
+            let after = self.candidate(pools, at, 0);
             if !self.still_selected(dest, at, before, after) {
                 self.decide(pools, dest);
             }
@@ -214,13 +216,22 @@ impl<K: Key> Table<K> {
         if at == NONE {
             return None;
         }
-        let candidate = self.candidate(pools, at, 0);
+        // An unselected path matters only by its MED.
+        let selected = self.paths[at].is_selected();
+        let by_med = !selected && self.dests[dest].flags & MED != 0;
+        let candidate = if by_med { self.candidate(pools, at, 0) } else { None };
         let slot = self.paths.remove(at);
         match last {
             NONE => self.dests[dest].first = slot.next,
             last => self.paths[last].next = slot.next,
         }
-        let changed = self.unplace(pools, dest, at, slot.is_selected(), candidate);
+        let changed = if selected {
+            self.drop_selected(pools, dest, at);
+            true
+        } else {
+            candidate
+                .is_some_and(|candidate| self.matters_unselected(pools, dest, &candidate) && self.decide(pools, dest))
+        };
         pools.attrs.release(slot.path.attrs);
         pools.next_hops.release(slot.path.next_hop);
         pools.sources.remove_path(source);
@@ -288,26 +299,18 @@ impl<K: Key> Table<K> {
         (a, b)
     }
 
-    /// Decides after a path left that had been `candidate`; true if the selected set changed.
-    fn unplace(&mut self, pools: &mut Pools, dest: u32, at: u32, selected: bool, candidate: Option<Candidate>) -> bool {
-        let Some(candidate) = candidate else { return selected && self.decide(pools, dest) };
-        if !selected {
-            return self.matters_unselected(pools, dest, &candidate) && self.decide(pools, dest);
-        }
+    /// Decides after the selected path `at` left the list.
+    fn drop_selected(&mut self, pools: &mut Pools, dest: u32, at: u32) {
         let slot = &mut self.dests[dest];
+        let was_full = slot.members == self.max_paths;
         slot.members -= 1;
-        if slot.first == NONE {
+        let was_best = slot.best == at;
+        if was_best {
             slot.best = NONE;
-            return true;
         }
-        let was_full = slot.members + 1 == self.max_paths;
-        if slot.best == at || was_full || slot.flags & MED != 0 {
-            if slot.best == at {
-                slot.best = NONE;
-            }
+        if slot.first != NONE && (was_best || was_full || slot.flags & MED != 0) {
             self.decide(pools, dest);
         }
-        true
     }
 
     /// Whether an unselected path may have kept others out: by a MED lower than theirs.
