@@ -336,18 +336,17 @@ impl fmt::Debug for Update<'_> {
 #[inline]
 fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Result<UpdateIndex, Malformed> {
     let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
-    let length_at = |at: usize| match frame.get(at..) {
-        Some(&[high, low, ..]) => Ok(usize::from(u16::from_be_bytes([high, low]))),
-        _ => Err(attribute_list(at)),
+    // Splits off a field that starts with its length in two octets.
+    let field = |start: usize| {
+        let (length, rest) = frame.get(start..)?.split_first_chunk()?;
+        rest.get(..usize::from(u16::from_be_bytes(*length)))
     };
-    let withdrawn_end = WITHDRAWN_START + length_at(HEADER_LEN)?;
+    let withdrawn = field(HEADER_LEN).ok_or_else(|| attribute_list(HEADER_LEN))?;
+    let withdrawn_end = WITHDRAWN_START + withdrawn.len();
+    let block = field(withdrawn_end).ok_or_else(|| attribute_list(withdrawn_end))?;
     let start = withdrawn_end + 2;
-    let end = start + length_at(withdrawn_end)?;
-    let (Some(withdrawn), Some(block), Some(plain)) =
-        (frame.get(WITHDRAWN_START..withdrawn_end), frame.get(start..end), frame.get(end..))
-    else {
-        return Err(attribute_list(withdrawn_end));
-    };
+    let end = start + block.len();
+    let plain = frame.get(end..).unwrap_or_default();
     let add_path = ctx.add_path.contains(AfiSafi::IPV4_UNICAST);
     for (field, offset) in [(withdrawn, WITHDRAWN_START), (plain, end)] {
         nlri::check::<Ipv4Unicast>(field, add_path)

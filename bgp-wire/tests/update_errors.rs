@@ -295,8 +295,12 @@ fn prefixes_that_make_no_sense_reset_the_session() {
 
 #[test]
 fn length_fields_beyond_the_message_reset_the_session() {
-    for body in [&[0, 9, 0, 0][..], &[0, 0, 0, 9], &[0, 1, 0, 0], &[0xff, 0xff, 0xff, 0xff]] {
-        assert_reset(&message(2, body), &EXTERNAL, 1);
+    for (body, offset) in
+        [(&[0, 9, 0, 0][..], 19), (&[0, 0, 0, 9], 21), (&[0, 1, 0, 0], 22), (&[0xff, 0xff, 0xff, 0xff], 19)]
+    {
+        let frame = message(2, body);
+        assert_reset(&frame, &EXTERNAL, 1);
+        assert_eq!(Update::parse(&frame, &EXTERNAL).map_err(|malformed| malformed.offset).err(), Some(offset));
     }
 }
 
