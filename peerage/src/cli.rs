@@ -21,6 +21,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the speaker in the foreground; SIGHUP reads the files again, SIGTERM stops it
+    Run(RunArgs),
+    /// Watch networks become peers: real speakers, real TCP, nothing but loopback
+    Demo(DemoArgs),
     /// Check manifests, and say everything that is wrong with them
     Validate(crate::validate::ValidateArgs),
     /// Apply the rules once to manifests and routes, without a daemon
@@ -42,6 +46,26 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Files or directories with manifests and one Speaker document; a directory is its *.yaml, *.yml and *.json; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How many prefixes the ISP's generated table holds
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(crate) prefixes: u32,
+    /// Replay this MRT file as the ISP's table instead (plain or gzip)
+    #[arg(long, value_name = "FILE", conflicts_with = "prefixes")]
+    pub(crate) mrt: Option<PathBuf>,
+    /// Stay up when the steps are done, and print the API socket
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// How a client command reaches the daemon.

@@ -1,10 +1,15 @@
-//! Reading the files that an operator names, before anyone looks at what they hold.
+//! The files that an operator names: what is in them, and whether it holds together.
 //!
-//! Given paths, it yields names and bytes. It never parses.
+//! Given paths, [`read`] yields names and bytes and [`parse`] the documents in them; [`check`] tells what they mean, or
+//! every fault they have. Nothing is kept and nothing applied here.
 
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use network_peering::{Document, ErrorType, InputError, State, Warning, World};
+
+use crate::config::{self, Settings};
 
 /// A path that could not be read.
 #[derive(Debug)]
@@ -63,6 +68,87 @@ fn manifests(directory: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Documents as they came, with the faults that kept some from being read at all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Documents {
+    /// In the order of the files.
+    pub(crate) documents: Vec<Document>,
+    /// Faults that end a file early.
+    pub(crate) broken: Vec<InputError>,
+}
+
+/// The documents in some files.
+pub(crate) fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Documents {
+    let mut all = Documents::default();
+    for (name, bytes) in files {
+        let (documents, fault) = network_peering::read(name, bytes);
+        all.documents.extend(documents);
+        all.broken.extend(fault);
+    }
+    all
+}
+
+/// What documents say once they are found to be in order.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) world: World,
+    /// What the `Speaker` document says, if there is one.
+    pub(crate) settings: Option<Settings>,
+}
+
+/// Checks documents, each for itself and all of them together.
+///
+/// # Errors
+/// Every fault, in the order of the documents. The warnings come in either case.
+pub(crate) fn check(documents: &Documents, state: &State) -> (Result<Checked, Vec<InputError>>, Vec<Warning>) {
+    let mut errors = documents.broken.clone();
+    let mut warnings = Vec::new();
+    let mut settings: Option<(Settings, &Document)> = None;
+    let mut manifests = Vec::new();
+    let mut order = Vec::new();
+    for document in &documents.documents {
+        order.push((document.file.clone(), document.index));
+        if !config::is_speaker(document) {
+            manifests.push(document.clone());
+            continue;
+        }
+        let (read, warned) = config::read(document);
+        warnings.extend(warned);
+        match (read, &settings) {
+            (Err(faults), _) => errors.extend(faults),
+            (Ok(read), None) => settings = Some((read, document)),
+            (Ok(_), Some((_, first))) if first.root == document.root => {}
+            (Ok(_), Some((_, first))) => errors.push(InputError {
+                place: document.place("metadata.name", document.root.field("metadata").unwrap_or(&document.root)),
+                error_type: ErrorType::Duplicate,
+                message: format!("one process runs one Speaker; another is document {} of {}", first.index, first.file),
+            }),
+        }
+    }
+    let world = match network_peering::assemble(&manifests, state) {
+        Ok(world) => Some(world),
+        Err(faults) => {
+            errors.extend(faults);
+            None
+        }
+    };
+    // The fault that ends a file stands behind its last document.
+    errors.sort_by_key(|error| {
+        let place = (error.place.file.clone(), error.place.document);
+        let documents = || order.iter().enumerate();
+        let exact = documents().find(|(_, at)| **at == place).map(|(index, _)| index);
+        exact.or_else(|| documents().rfind(|(_, at)| at.0 == place.0).map(|(index, _)| index))
+    });
+    match world {
+        Some(world) if errors.is_empty() => {
+            warnings.extend(world.warnings.iter().cloned());
+            let settings = settings.map(|(settings, _)| settings);
+            (Ok(Checked { world, settings }), warnings)
+        }
+        _ => (Err(errors), warnings),
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 mod api;
 mod cli;
 mod commands;
+mod config;
+mod daemon;
+mod demo;
 mod documents;
 mod eval;
 mod output;
+mod run;
 mod validate;
 
 use std::process::ExitCode;
@@ -29,6 +33,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Eval(args) => return Ok(eval::run(&args)),
+        Command::Run(args) => return daemon(run::run(args)),
+        Command::Demo(args) => {
+            return daemon(async { Ok(if demo::run(args).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE }) });
+        }
         Command::Validate(args) => return Ok(validate::run(&args)),
         Command::Apply(args) => client(commands::apply::run(args))?,
         Command::Get(args) => client(commands::get::run(args))?,
@@ -44,6 +52,11 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command that is a daemon, or several.
+fn daemon(command: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
 /// Runs a command that only asks a daemon.

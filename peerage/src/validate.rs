@@ -45,7 +45,11 @@ pub(crate) fn run(args: &ValidateArgs) -> ExitCode {
 /// Reads and checks everything behind `paths`.
 pub(crate) fn load(paths: &[PathBuf], state: &State) -> Result<World, Vec<InputError>> {
     let files = documents::read(paths).map_err(|error| vec![unreadable("", error.to_string())])?;
-    network_peering::load_after(files, state)
+    let files = documents::parse(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+    let (checked, warnings) = documents::check(&files, state);
+    let mut world = checked?.world;
+    world.warnings = warnings;
+    Ok(world)
 }
 
 /// The fault of a file that could not be used at all.

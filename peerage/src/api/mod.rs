@@ -5,3 +5,4 @@
 
 pub(crate) mod client;
 pub(crate) mod schema;
+pub(crate) mod server;

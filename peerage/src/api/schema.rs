@@ -111,10 +111,10 @@ pub(crate) struct Neighbor {
     /// Negotiated, in seconds.
     pub(crate) hold_time: Option<u64>,
     pub(crate) families: Vec<String>,
-    /// Prefixes that the neighbour sent and that stand.
-    pub(crate) received: u64,
-    /// Of these, how many the import policy let in.
+    /// Prefixes of the neighbour that were let in and stand.
     pub(crate) accepted: u64,
+    /// Announcements that were kept out since the session came up, counted by reason.
+    pub(crate) refused: BTreeMap<String, u64>,
     /// Prefixes that stand at the neighbour.
     pub(crate) advertised: u64,
 }
@@ -171,11 +171,13 @@ pub(crate) struct Route {
     pub(crate) kind: Kind,
     /// Whether the decision process selected it.
     pub(crate) selected: bool,
+    /// Whether its next hop can be reached.
+    pub(crate) reachable: bool,
     /// The VRF that a leaked route is native to.
     pub(crate) from: Option<String>,
     /// The peering that leaked it.
     pub(crate) peering: Option<String>,
-    /// Where it was learned: `neighbor ADDRESS`, `connected`, `static`, `api`.
+    /// Where it was learned: `neighbor ADDRESS`, `connected`, `static`, `injected`; `leaked` where it was not.
     pub(crate) source: String,
     pub(crate) next_hop: Option<String>,
     /// As text, with sets and confederations as RFC 4271 and 5065 write them.
@@ -262,6 +264,13 @@ pub(crate) struct Failure {
     /// Each fault of the documents, when the reason is `Invalid`.
     #[serde(default)]
     pub(crate) errors: Vec<Fault>,
+}
+
+impl Failure {
+    /// A failure without faults of documents.
+    pub(crate) fn new(reason: &str, message: impl Into<String>) -> Self {
+        Self { reason: reason.to_owned(), message: message.into(), errors: Vec::new() }
+    }
 }
 
 /// One fault of a document.

@@ -90,7 +90,7 @@ fn peerings(peerings: &[Peering], wide: bool) -> String {
 }
 
 fn neighbors(neighbors: &[Neighbor], wide: bool) -> String {
-    let mut head = vec!["VRF", "ADDRESS", "AS", "CLASS", "STATE", "UP", "RECEIVED", "ACCEPTED", "SENT"];
+    let mut head = vec!["VRF", "ADDRESS", "AS", "CLASS", "STATE", "UP", "ACCEPTED", "REFUSED", "SENT"];
     if wide {
         head.extend(["HOST", "ROUTER-ID", "HOLD", "FAMILIES", "DESCRIPTION", "REASON"]);
     }
@@ -104,8 +104,8 @@ fn neighbors(neighbors: &[Neighbor], wide: bool) -> String {
             neighbor.class.clone(),
             neighbor.state.clone(),
             text(neighbor.uptime.map(duration)),
-            grouped(neighbor.received),
             grouped(neighbor.accepted),
+            grouped(neighbor.refused.values().sum()),
             grouped(neighbor.advertised),
         ];
         if wide {

@@ -47,10 +47,7 @@ fn table(routes: &[Route], wide: bool) -> String {
     let mut table = Table::new(head);
     for route in routes {
         let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
-        let source = match &route.from {
-            Some(vrf) => format!("{vrf}, {}", route.source),
-            None => route.source.clone(),
-        };
+        let source = route.from.as_ref().map_or_else(|| route.source.clone(), |vrf| format!("from {vrf}"));
         let mut row = vec![
             if route.selected { "*" } else { " " }.to_owned(),
             route.prefix.to_string(),

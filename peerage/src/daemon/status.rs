@@ -1,0 +1,306 @@
+//! What a daemon answers: the evaluation's word on peerings joined with what the speaker has done about them.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use bgp_wire::AfiSafi;
+use ipnet::IpNet;
+use network_peering::{DEFAULT_NAMESPACE, Name, NetworkId, PeeringState, Phase, Reason, Status};
+use speaker::{Binding, EdgeState, EdgeStatus, NeighborStatus, PathFrom, PolicyState, RouteView, RoutesQuery, State};
+
+use super::Daemon;
+use super::plan::View;
+use crate::api::schema::{self, Failure, Kind, Leak};
+
+impl Daemon {
+    /// All networks.
+    pub(crate) async fn networks(&self) -> Result<Vec<schema::Network>, Failure> {
+        let view = self.view();
+        let edges = self.speaker.status().await.map_err(failure)?.edges;
+        let networks = view.outcome.networks.iter().map(|network| {
+            let entries = network.entries.iter().map(|entry| {
+                let target = NetworkId { name: entry.target.clone(), api: network.id.api };
+                let leaks = leaks(&view, &edges, &network.id, Some(&target));
+                let (state, reason, message) = with_data_plane(&view, &entry.status, &leaks, [&network.id, &target]);
+                schema::PeeringEntry {
+                    name: entry.name.clone(),
+                    phase: format!("{:?}", entry.status.phase),
+                    state,
+                    reason,
+                    message,
+                    last_phase_transition_time: entry.status.since.to_string(),
+                    prefixes: entry.prefixes.clone(),
+                }
+            });
+            let claims = network.claims.iter().map(|claim| schema::Claim {
+                namespace: claim.network.namespace.clone(),
+                name: claim.network.name.clone(),
+                uid: claim.uid.clone(),
+            });
+            schema::Network {
+                namespace: network.id.name.namespace.clone(),
+                name: network.id.name.name.clone(),
+                uid: network.uid.clone(),
+                state: format!("{:?}", network.state),
+                vrf: view.vrfs.get(&network.id.to_string()).cloned(),
+                peerings: entries.collect(),
+                incoming_peerings: claims.collect(),
+            }
+        });
+        Ok(networks.collect())
+    }
+
+    /// All peerings: the `Peering` objects, then the entries of networks.
+    pub(crate) async fn peerings(&self) -> Result<Vec<schema::Peering>, Failure> {
+        let view = self.view();
+        let edges = self.speaker.status().await.map_err(failure)?.edges;
+        let row =
+            |name: String, network1: &NetworkId, network2: Option<&NetworkId>, external: bool, status: &Status| {
+                let leaks = leaks(&view, &edges, network1, network2);
+                let networks = [network1, network2.unwrap_or(network1)];
+                let (state, reason, message) = with_data_plane(&view, status, &leaks, networks);
+                schema::Peering {
+                    name,
+                    network1: network1.to_string(),
+                    network2: network2.map(NetworkId::to_string),
+                    peering_type: if external { "external" } else { "local" }.to_owned(),
+                    phase: format!("{:?}", status.phase),
+                    state,
+                    reason,
+                    message,
+                    last_phase_transition_time: status.since.to_string(),
+                    leaks: leaks.into_iter().map(leak).collect(),
+                }
+            };
+        let objects = view.outcome.peerings.iter().map(|peering| {
+            let (network1, network2) = (&peering.network1, peering.network2.as_ref());
+            row(shown(&peering.name), network1, network2, peering.bgp.is_some(), &peering.status)
+        });
+        let entries = view.outcome.networks.iter().flat_map(|network| {
+            let row = &row;
+            network.entries.iter().map(move |entry| {
+                let target = NetworkId { name: entry.target.clone(), api: network.id.api };
+                let name = format!("{}/{}", network.id, entry.name);
+                row(name, &network.id, Some(&target), false, &entry.status)
+            })
+        });
+        Ok(objects.chain(entries).collect())
+    }
+
+    /// All neighbours, in the order of the configuration.
+    pub(crate) async fn neighbors(&self) -> Result<Vec<schema::Neighbor>, Failure> {
+        let local_as = self.view().settings.speaker.asn;
+        let neighbors = self.speaker.neighbors().await.map_err(failure)?;
+        Ok(neighbors.into_iter().map(|neighbor| self::neighbor(neighbor, local_as)).collect())
+    }
+
+    /// All VRFs, in the order of the configuration.
+    pub(crate) async fn vrfs(&self) -> Result<Vec<schema::Vrf>, Failure> {
+        let settings = self.settings();
+        let vrfs = self.speaker.vrfs().await.map_err(failure)?;
+        let vrfs = vrfs.into_iter().map(|vrf| {
+            let leaked: usize = vrf.families.iter().map(|family| family.leaked).sum();
+            let all: usize = vrf.families.iter().map(|family| family.destinations).sum();
+            let interfaces = settings.speaker.vrf(&vrf.name).map(|vrf| vrf.interfaces.clone());
+            schema::Vrf {
+                network: vrf.network,
+                binding: match vrf.binding {
+                    Binding::None => "none".to_owned(),
+                    Binding::Table(table) => format!("table {table}"),
+                    Binding::Device(device) => format!("device {device}"),
+                },
+                interfaces: interfaces.unwrap_or_default(),
+                native: (all - leaked.min(all)) as u64,
+                leaked: leaked as u64,
+                name: vrf.name,
+            }
+        });
+        Ok(vrfs.collect())
+    }
+
+    /// A page of a VRF's routes: IPv4 before IPv6, by address and length; every path with one prefix, otherwise the
+    /// selected ones.
+    pub(crate) async fn routes(
+        &self,
+        vrf: &str,
+        prefix: Option<IpNet>,
+        leaked: bool,
+        after: Option<IpNet>,
+        limit: usize,
+    ) -> Result<schema::Routes, Failure> {
+        let mut page = schema::Routes { vrf: vrf.to_owned(), routes: Vec::new(), next: None };
+        let wanted = |route: &schema::Route| !leaked || route.kind == Kind::Leaked;
+        if let Some(prefix) = prefix {
+            let route = self.speaker.route(vrf, prefix.trunc()).await.map_err(failure)?;
+            page.routes = route.iter().flat_map(paths).filter(wanted).collect();
+            return Ok(page);
+        }
+        let families = match after {
+            Some(IpNet::V6(_)) => &[AfiSafi::IPV6_UNICAST][..],
+            _ => &[AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
+        };
+        let mut after = after;
+        for family in families {
+            loop {
+                let query = RoutesQuery { vrf: vrf.to_owned(), family: *family, after, limit };
+                let answer = self.speaker.routes(query).await.map_err(failure)?;
+                for route in &answer.routes {
+                    let found = paths(route).filter(|route| route.selected && wanted(route));
+                    page.routes.extend(found);
+                    if page.routes.len() >= limit {
+                        page.next = Some(route.prefix);
+                        return Ok(page);
+                    }
+                }
+                after = answer.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+pub(super) fn failure(error: speaker::Error) -> Failure {
+    let reason = match &error {
+        speaker::Error::UnknownVrf(_) | speaker::Error::UnknownNeighbor(_) => "NotFound",
+        _ => "Internal",
+    };
+    Failure::new(reason, error.to_string())
+}
+
+/// A metal-stack peering's name as its users write it: without the namespace that it has unless told.
+pub(super) fn shown(name: &Name) -> String {
+    if name.namespace == DEFAULT_NAMESPACE { name.name.clone() } else { name.to_string() }
+}
+
+/// The edges on this speaker between two networks, first the one that leads into the first network.
+fn leaks<'a>(
+    view: &View,
+    edges: &'a [EdgeStatus],
+    network1: &NetworkId,
+    network2: Option<&NetworkId>,
+) -> Vec<&'a EdgeStatus> {
+    let vrf = |network: &NetworkId| view.vrfs.get(&network.to_string());
+    let (Some(vrf1), Some(vrf2)) = (vrf(network1), network2.and_then(vrf)) else {
+        return Vec::new();
+    };
+    let find = |from: &String, to: &String| edges.iter().find(|edge| edge.from == *from && edge.to == *to);
+    [find(vrf2, vrf1), find(vrf1, vrf2)].into_iter().flatten().collect()
+}
+
+fn leak(edge: &EdgeStatus) -> Leak {
+    let refused: BTreeMap<String, u64> =
+        edge.refused.iter().map(|(reason, count)| (reason.to_string(), *count as u64)).collect();
+    Leak { from: edge.from.clone(), to: edge.to.clone(), routes: edge.leaked as u64, refused }
+}
+
+/// State, reason and message of a peering, once the data plane has been heard (rule R20).
+fn with_data_plane(
+    view: &View,
+    status: &Status,
+    leaks: &[&EdgeStatus],
+    networks: [&NetworkId; 2],
+) -> (String, Option<String>, Option<String>) {
+    let shown = |state: PeeringState, reason: Option<Reason>, message: Option<String>| {
+        (format!("{state:?}"), reason.map(|reason| reason.to_string()), message)
+    };
+    if status.phase != Phase::Bound || status.state != PeeringState::Ready {
+        return shown(status.state, status.reason, status.message.clone());
+    }
+    if let Some(absent) = networks.into_iter().find(|network| !view.vrfs.contains_key(&network.to_string())) {
+        let message = format!("no VRF of this speaker belongs to {absent}; add one with network: {absent}");
+        return shown(PeeringState::Pending, Some(Reason::NotProgrammed), Some(message));
+    }
+    let failed = leaks.iter().find_map(|edge| match &edge.state {
+        EdgeState::Failed(why) => Some((edge, why)),
+        _ => None,
+    });
+    if let Some((edge, why)) = failed {
+        let message = format!("{} -> {}: {why}", edge.from, edge.to);
+        return shown(PeeringState::Error, Some(Reason::ProgrammingFailed), Some(message));
+    }
+    let over =
+        leaks.iter().find(|edge| edge.refused.iter().any(|(reason, _)| *reason == speaker::Refusal::PrefixLimit));
+    if let Some(edge) = over {
+        let message = format!(
+            "{} -> {}: {} routes stand, which is the limit; raise spec.limit or export fewer",
+            edge.from, edge.to, edge.leaked
+        );
+        return shown(PeeringState::Error, Some(Reason::PrefixLimit), Some(message));
+    }
+    if leaks.len() < 2 || leaks.iter().any(|edge| edge.state == EdgeState::Pending) {
+        let message = "its routes are being installed".to_owned();
+        return shown(PeeringState::Pending, Some(Reason::NotProgrammed), Some(message));
+    }
+    shown(PeeringState::Ready, status.reason, status.message.clone())
+}
+
+fn neighbor(neighbor: NeighborStatus, local_as: u32) -> schema::Neighbor {
+    let established = neighbor.state == State::Established;
+    let silent = |state: PolicyState| state == PolicyState::DeniedWithoutPolicy;
+    let policy = match (silent(neighbor.import), silent(neighbor.export)) {
+        (true, true) => Some("nothing comes in or goes out"),
+        (true, false) => Some("nothing comes in"),
+        (false, true) => Some("nothing goes out"),
+        (false, false) => None,
+    };
+    let policy = policy.map(|what| format!("{what}: an external neighbour needs a policy (RFC 8212)"));
+    let reason = if established { policy } else { neighbor.last_down.or(policy) };
+    let since = neighbor.established_since.filter(|_| established);
+    let uptime = since.and_then(|since| SystemTime::now().duration_since(since).ok());
+    let sum = |count: fn(&speaker::FamilyStatus) -> u64| neighbor.families.iter().map(count).sum();
+    schema::Neighbor {
+        vrf: neighbor.key.vrf.to_string(),
+        address: neighbor.key.address,
+        description: neighbor.description,
+        local_as,
+        remote_as: neighbor.remote_as,
+        remote_id: neighbor.router_id,
+        remote_hostname: neighbor.hostname,
+        class: neighbor.class.to_string(),
+        state: format!("{:?}", neighbor.state),
+        uptime: uptime.map(|uptime| uptime.as_secs()),
+        reason,
+        hold_time: neighbor.hold_time.map(|time| time.as_secs()),
+        accepted: sum(|family| family.accepted as u64),
+        refused: neighbor.refused.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+        advertised: sum(|family| family.advertised as u64),
+        families: neighbor.families.iter().map(|family| family.family.to_string()).collect(),
+    }
+}
+
+fn paths(route: &RouteView) -> impl Iterator<Item = schema::Route> + '_ {
+    route.paths.iter().map(|path| {
+        let (kind, from, peering) = match &path.from {
+            PathFrom::Leaked { vrf, peering } => (Kind::Leaked, Some(vrf.clone()), Some(peering.clone())),
+            _ => (Kind::Native, None, None),
+        };
+        let next_hop = match (&path.next_hop, &path.interface) {
+            (Some(address), Some(interface)) => Some(format!("{address} dev {interface}")),
+            (Some(address), None) => Some(address.to_string()),
+            (None, Some(interface)) => Some(format!("dev {interface}")),
+            (None, None) => None,
+        };
+        schema::Route {
+            prefix: route.prefix,
+            kind,
+            selected: path.best || path.multipath,
+            reachable: path.reachable,
+            from,
+            peering,
+            source: match &path.from {
+                PathFrom::Neighbor(address) => format!("neighbor {address}"),
+                PathFrom::Leaked { .. } => "leaked".to_owned(),
+                other => other.to_string(),
+            },
+            next_hop,
+            as_path: path.as_path.clone(),
+            origin: path.origin.to_lowercase(),
+            local_pref: path.local_pref,
+            med: path.med,
+            communities: path.communities.clone(),
+        }
+    })
+}
