@@ -1,6 +1,6 @@
 //! The decision process: which paths of a destination are selected (RFC 4271 9.1), and which step decided.
 //!
-//! It is given [`Candidate`]s, everything that the order looks at of one path, and never reads a table. The order:
+//! It is given candidates, everything that the order looks at of one path each, and never reads a table. The order:
 //!
 //! 1. A path whose next hop is unreachable is no candidate at all (9.1.2.1).
 //! 2. [`Step::Native`]: native before leaked.
@@ -76,7 +76,7 @@ impl fmt::Display for Step {
 
 /// All that the order looks at of one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     pub(crate) path: PathRef,
     /// Steps 2 to 4: native or leaked, edge rank, origination.
     class: u64,
@@ -168,7 +168,7 @@ const LEAKED: u64 = 1 << 32;
 ///
 /// MED is compared only where both came through one neighbouring AS, so over three or more paths this relation alone can
 /// go in circles; [`select`] does not. Equal only for a candidate and itself.
-pub fn compare(a: &Candidate, b: &Candidate) -> (Ordering, Step) {
+pub(crate) fn compare(a: &Candidate, b: &Candidate) -> (Ordering, Step) {
     let med = if a.neighbor_as == b.neighbor_as { a.med.cmp(&b.med) } else { Ordering::Equal };
     let steps = [
         ((a.class >= LEAKED).cmp(&(b.class >= LEAKED)), Step::Native),

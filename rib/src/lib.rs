@@ -19,7 +19,8 @@ mod source;
 mod table;
 
 pub use attrs::{Attr, Hot, Interner};
-pub use decision::{Candidate, Step, Verdict};
+use decision::Candidate;
+pub use decision::{Step, Verdict};
 pub use hash::Key;
 pub use id::{AttrId, DestId, NextHopId, PathRef, SourceId, VrfId};
 pub use next_hop::{Egress, NextHopChange, NextHopEntry, NextHopState, NextHops};

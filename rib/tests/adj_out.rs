@@ -5,12 +5,12 @@ mod common;
 use std::collections::BTreeMap;
 
 use bgp_wire::{
-    Community, DecodeCtx, EncodeCtx, Family, FamilySet, Ipv4Unicast, Message, NextHop, PeerKind, RefreshSubtype,
-    Update, frame,
+    Community, DecodeCtx, EncodeCtx, Family, FamilySet, Ipv4Unicast, Ipv6Unicast, Message, NextHop, PeerKind,
+    RefreshSubtype, Update, frame,
 };
 use bytes::Bytes;
 use common::{Attrs, edge, local, next_hop, resolved, session};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
 use rib::adj_out::{AdjOut, ExportKey, ExportRoute, Flushed, PeerClass, PolicyId, export};
 use rib::{Advertise, NextHopId, NextHopState, Origination, Path, Pools, SourceId, Table};
@@ -433,6 +433,67 @@ fn a_neighbour_that_is_stuck_while_the_world_churns_is_given_up() {
     assert!(world.table.is_empty(), "what it was not told is let go of");
     assert!(world.out.status(&world.table, stuck).is_none());
     assert!(world.out.status(&world.table, fast).is_some_and(|status| status.in_sync));
+}
+
+#[test]
+fn ipv6_routes_go_out_and_away_in_their_own_family() {
+    let mut pools = Pools::default();
+    let mut table = Table::<Ipv6Net>::new(1, 9);
+    let mut out = AdjOut::<Ipv6Unicast>::default();
+    let [feeder, sink] = [1, 2].map(|n| session(&mut pools, true, 65000 + u32::from(n), n));
+    let ourselves = NextHop::Ipv6("2001:db8:ffff::1".parse().unwrap());
+    out.join(&mut table, &mut pools, sink, ExportKey { local_next_hop: ourselves, ..external() });
+    let nh = pools.next_hops.intern(common::VRF, NextHop::Ipv6("2001:db8::2".parse().unwrap()), None);
+    pools.next_hops.set_state(nh, resolved(0));
+    let attrs = Attrs::default().intern(&mut pools);
+    let keys: Vec<Ipv6Net> =
+        (0..2000u128).map(|n| Ipv6Net::new((0x2001_0db8 << 96 | n << 80).into(), 48).unwrap()).collect();
+    for key in &keys {
+        let path = Path { source: feeder, path_id: 0, attrs, next_hop: nh };
+        out.mark(table.insert(&mut pools, *key, path).expect("a new route").dest);
+    }
+    let ctx = DecodeCtx {
+        as4: true,
+        add_path: FamilySet::EMPTY,
+        extended_message: false,
+        extended_next_hop: FamilySet::EMPTY,
+        peer: PeerKind::External,
+    };
+    let mut routes = BTreeMap::new();
+    let mut ends = 0;
+    let mut settle = |out: &mut AdjOut<Ipv6Unicast>, table: &mut Table<Ipv6Net>, pools: &mut Pools| {
+        let mut sent = Vec::new();
+        let policy = |_: PolicyId, _: IpNet, _: &ExportRoute<'_>| true;
+        while out.flush(table, pools, &policy, 300, |_, messages: Bytes| sent.extend_from_slice(&messages)).more {}
+        let mut octets = &sent[..];
+        while !octets.is_empty() {
+            let length = frame::peek(octets, ctx.max_len()).expect("a frame").expect("a whole frame");
+            let Message::Update(update) = Message::parse(&octets[..length], &ctx).expect("a message") else {
+                panic!("only UPDATEs are due")
+            };
+            octets = &octets[length..];
+            assert_eq!(update.action(), None);
+            ends += usize::from(update.end_of_rib() == Some(Ipv6Unicast::AFI_SAFI));
+            for (_, key) in update.mp_unreach().and_then(|unreach| unreach.ipv6()).into_iter().flatten() {
+                routes.remove(&key);
+            }
+            if let Some(reach) = update.mp_reach() {
+                let path: Vec<u32> = update.attributes().as_path().asns().collect();
+                for (_, key) in reach.ipv6().into_iter().flatten() {
+                    routes.insert(key, (reach.next_hop(), path.clone()));
+                }
+            }
+        }
+        (routes.clone(), ends)
+    };
+    let (routes, ends) = settle(&mut out, &mut table, &mut pools);
+    let expected: BTreeMap<_, _> = keys.iter().map(|key| (*key, (Some(ourselves), vec![65000, 65001]))).collect();
+    assert!(routes == expected && ends == 1, "{} routes, {ends} ends", routes.len());
+    for key in &keys {
+        out.mark(table.withdraw(&mut pools, key, feeder, 0).expect("a known route").dest);
+    }
+    let (routes, ends) = settle(&mut out, &mut table, &mut pools);
+    assert!(routes.is_empty() && ends == 1 && table.is_empty());
 }
 
 // Against the naive export.
