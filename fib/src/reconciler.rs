@@ -338,8 +338,9 @@ impl<S: Sink> Reconciler<S> {
             return;
         }
         let changes: Vec<Change<'_>> = batch.iter().map(Sending::change).collect();
-        let results = self.sink.apply(&changes);
+        let mut results = self.sink.apply(&changes);
         debug_assert_eq!(results.len(), changes.len());
+        put_again(&mut self.sink, &changes, &mut results);
         let mut clear = Vec::new();
         for (sent, result) in batch.drain(..).zip(results) {
             let key = sent.key();
@@ -384,10 +385,10 @@ impl<S: Sink> Reconciler<S> {
         }
         let changes: Vec<Change<'_>> = keys.iter().map(|key| Change::Remove(*key)).collect();
         for (key, result) in keys.iter().zip(self.sink.apply(&changes)) {
-            if let Some(entry) = self.entries.get_mut(key)
-                && result.is_ok()
-            {
-                entry.standing = Standing::Absent;
+            match (result, self.entries.get_mut(key)) {
+                (Ok(()), Some(entry)) => entry.standing = Standing::Absent,
+                (Err(error), _) if !error.refused() => self.compared = false,
+                _ => {}
             }
         }
     }
@@ -410,6 +411,33 @@ impl<S: Sink> Reconciler<S> {
         }
         shadows.sort_unstable_by_key(|shadow| (shadow.ours, shadow.foreign));
         shadows
+    }
+}
+
+/// Adds routes once more that were refused since one stands already, after removing what is ours there.
+///
+/// While others change the IPv6 tables, Linux passes over routes in a dump and does not say so. Such a route seems
+/// to be missing and is added again; that it stands is no failure then. If the route is not ours, it stays and
+/// the second try fails as the first did.
+fn put_again(sink: &mut impl Sink, changes: &[Change<'_>], results: &mut [Result<(), SinkError>]) {
+    let refused: Vec<(usize, &Route)> = changes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, change)| match (change, &results[index]) {
+            (Change::Add(route), Err(error)) if error.stands_already() => Some((index, *route)),
+            _ => None,
+        })
+        .collect();
+    if refused.is_empty() {
+        return;
+    }
+    let again: Vec<Change<'_>> =
+        refused.iter().flat_map(|(_, route)| [Change::Remove(route.key()), Change::Add(route)]).collect();
+    let mut answers = sink.apply(&again).into_iter();
+    for (index, _) in refused {
+        if let (Some(removed), Some(added)) = (answers.next(), answers.next()) {
+            results[index] = removed.and(added);
+        }
     }
 }
 

@@ -22,8 +22,8 @@ pub trait Sink: Send {
 /// One change to a forwarding table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change<'a> {
-    /// Install a route where none of ours stands. Fails if a route with this key stands, whose
-    /// ever it is, so that a foreign one is never replaced.
+    /// Install a route where none stands. Fails with [`SinkError::Refused`] and errno 17 (EEXIST) if one with this
+    /// key stands, whose ever it is, so that a foreign one is never replaced.
     Add(&'a Route),
     /// Put a route in place of ours with the same key, without a gap in forwarding.
     Replace(&'a Route),
@@ -90,6 +90,11 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Whether a route was not added because one with its key stands (EEXIST).
+    pub(crate) fn stands_already(&self) -> bool {
+        matches!(self, Self::Refused { errno: 17, .. })
+    }
+
     /// Whether the change was looked at and not made, as opposed to nobody knowing.
     pub(crate) fn refused(&self) -> bool {
         matches!(self, Self::Invalid(_) | Self::Refused { .. })

@@ -35,6 +35,8 @@ struct Flaky {
 struct Faults {
     refuse: BTreeSet<RouteKey>,
     lose_answers: bool,
+    /// Routes that dumps pass over.
+    unseen: BTreeSet<RouteKey>,
     unreadable: bool,
     sent: usize,
 }
@@ -81,7 +83,9 @@ impl Sink for Flaky {
         if self.faults().unreadable {
             return Err(SinkError::Interrupted(5));
         }
-        self.memory.dump()
+        let mut dump = self.memory.dump()?;
+        dump.ours.retain(|route| !self.faults().unseen.contains(&route.key()));
+        Ok(dump)
     }
 }
 
@@ -290,6 +294,18 @@ fn a_sink_that_cannot_be_read_loses_no_wish() {
 }
 
 #[test]
+fn a_route_that_a_dump_passed_over_is_not_reported_failed() {
+    let (sink, mut fib) = setup();
+    let wanted = route(10, "192.0.2.0/24", "10.0.0.1");
+    fib.want(wanted.clone());
+    fib.flush(ALL).unwrap();
+    sink.faults().unseen.insert(wanted.key());
+    fib.compare().unwrap();
+    assert_eq!(outcomes(&fib.flush(ALL).unwrap()), [Outcome::Programmed]);
+    assert_eq!(sink.memory.routes(), [wanted]);
+}
+
+#[test]
 fn withdrawing_a_table_leaves_the_others() {
     let (sink, mut fib) = setup();
     let a = route(10, "192.0.2.0/24", "10.0.0.1");
@@ -350,6 +366,7 @@ enum Step {
     Refuse(RouteKey, bool),
     LoseAnswers(bool),
     Unreadable(bool),
+    Unseen(RouteKey, bool),
     Restart,
 }
 
@@ -377,6 +394,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (any_route(), any::<bool>()).prop_map(|(r, on)| Step::Refuse(r.key(), on)),
         1 => any::<bool>().prop_map(Step::LoseAnswers),
         1 => any::<bool>().prop_map(Step::Unreadable),
+        2 => (any_route(), any::<bool>()).prop_map(|(r, on)| Step::Unseen(r.key(), on)),
         1 => Just(Step::Restart),
     ]
 }
@@ -434,6 +452,8 @@ proptest! {
                 Step::Refuse(key, false) => drop(sink.faults().refuse.remove(&key)),
                 Step::LoseAnswers(on) => sink.faults().lose_answers = on,
                 Step::Unreadable(on) => sink.faults().unreadable = on,
+                Step::Unseen(key, true) => drop(sink.faults().unseen.insert(key)),
+                Step::Unseen(key, false) => drop(sink.faults().unseen.remove(&key)),
                 Step::Restart => {
                     fib = Reconciler::new(sink.clone());
                     wanted.clear();
@@ -445,6 +465,7 @@ proptest! {
         }
         sink.faults().lose_answers = false;
         sink.faults().unreadable = false;
+        sink.faults().unseen.retain(|key| wanted.contains_key(key));
         fib.compare().unwrap();
         let acknowledged = fib.flush(ALL).unwrap();
         last.extend(acknowledged.into_iter().map(|a| (a.key, a.result)));
@@ -480,6 +501,7 @@ proptest! {
         let expected: Vec<Foreign> = foreign.into_values().collect();
         prop_assert_eq!(dump.foreign, expected);
 
+        sink.faults().unseen.clear();
         // Nothing more to do: a second comparison sends nothing but what is refused anyway.
         sink.sent();
         sink.faults().refuse.clear();
