@@ -318,6 +318,25 @@ impl World {
         Ok(())
     }
 
+    /// With limits the view depends on what came first; but an edge is always as full as it may be, and of what passes.
+    fn check_limits(&self) -> Result<(), TestCaseError> {
+        let natives = self.model.natives();
+        for edge in &self.model.edges {
+            let natives = natives.keys().filter(|(vrf, _)| *vrf == edge.from).map(|(_, prefix)| *prefix);
+            let passing: BTreeSet<IpNet> = natives.filter(|prefix| edge.filter.check(*prefix).is_ok()).collect();
+            let paths =
+                |prefix: &&IpNet| self.shard.engine.paths(edge.to, **prefix).any(|route| route.edge == Some(edge));
+            let all: Vec<IpNet> = PREFIXES.map(net).into();
+            let held: BTreeSet<IpNet> = all.iter().filter(paths).copied().collect();
+            prop_assert!(held.is_subset(&passing));
+            prop_assert_eq!(held.len(), passing.len().min(edge.limit.unwrap()));
+            let status = self.shard.engine.edge(edge.from, edge.to).unwrap();
+            let above = status.refused.get(&Refusal::PrefixLimit).copied().unwrap_or(0);
+            prop_assert_eq!((status.held, above), (held.len(), passing.len() - held.len()));
+        }
+        Ok(())
+    }
+
     fn ends_empty(&mut self) -> Result<(), TestCaseError> {
         for source in self.sources.drain(..) {
             self.shard.engine.remove_source(source).unwrap();
@@ -358,6 +377,26 @@ proptest! {
         }
         world.shard.drain();
         world.check()?;
+        world.ends_empty()?;
+    }
+    #[test]
+    fn after_any_events_an_edge_with_a_limit_is_as_full_as_it_may_be(
+        mut events in vec(any_event(), 1..40),
+        check_each in prop::bool::weighted(0.2),
+    ) {
+        for edge in events.iter_mut().flat_map(|event| if let Event::Edges(edges) = event { edges.as_mut_slice() } else { &mut [] }) {
+            edge.limit = Some(edge.to.0 as usize - 1);
+        }
+        let mut world = World::new();
+        for event in &events {
+            world.happens(event);
+            if check_each {
+                world.shard.drain();
+                world.check_limits()?;
+            }
+        }
+        world.shard.drain();
+        world.check_limits()?;
         world.ends_empty()?;
     }
 }
