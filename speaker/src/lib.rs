@@ -37,7 +37,9 @@ pub use config::{
 };
 pub use diff::{Applied, Change, EdgeName, difference};
 pub use error::Error;
-pub use leak_engine::{Accept, Advertise, Filter, ImportRefusal, PrefixList, PrefixRule, PrefixSet, Rank, Refusal};
+pub use leak_engine::{
+    Accept, Advertise, Check, Filter, Finding, ImportRefusal, PrefixList, PrefixRule, PrefixSet, Rank, Refusal, Stage,
+};
 pub use status::*;
 pub use watch::{Cursor, Event, Standing, Watch, Watched};
 
@@ -222,6 +224,14 @@ impl Speaker {
     /// [`Error::UnknownVrf`] or [`Error::Stopped`].
     pub async fn refused(&self, from: &str, to: &str) -> Result<Vec<RefusedRoute>, Error> {
         self.inner.shard.refused(from, to).await
+    }
+
+    /// Why a VRF has a route for this prefix, or which step keeps it out; `from` names the exporter whose route is followed.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVrf`] or [`Error::Stopped`].
+    pub async fn explain(&self, vrf: &str, prefix: IpNet, from: Option<&str>) -> Result<Explanation, Error> {
+        self.inner.shard.explain(vrf, prefix, from).await
     }
 
     /// Adds routes to a VRF, or replaces those injected before for the same prefixes. Native, and advertised as any.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bgp_session::{RemoteAs, State};
 use bgp_wire::AfiSafi;
 use ipnet::IpNet;
-use leak_engine::{Accept, ImportRefusal, Refusal};
+use leak_engine::{Accept, ImportRefusal, Refusal, Stage};
 
 use crate::config::{Binding, Class, FibMode, NeighborConfig, NeighborKey};
 use crate::session::View;
@@ -95,6 +95,36 @@ pub struct RefusedRoute {
     pub reason: Refusal,
     /// The VRF whose route is selected in the importer instead, where two compete for the prefix.
     pub winner: Option<String>,
+}
+
+/// The way of one prefix into one VRF, step by step. Displayed one step a line, the blocking one marked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The VRF that was asked about.
+    pub vrf: String,
+    /// The prefix that was asked about; host bits are zero.
+    pub prefix: IpNet,
+    /// The exporter whose route was followed; `None` for a native route of the VRF.
+    pub from: Option<String>,
+    /// The steps in order, as far as the route comes: only the last may block.
+    pub stages: Vec<Stage>,
+}
+
+impl Explanation {
+    /// The step that keeps the route out; `None` if it is in the table.
+    pub fn blocked(&self) -> Option<&Stage> {
+        self.stages.last().filter(|stage| stage.finding.blocks())
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Stage { check, finding } in &self.stages {
+            let mark = if finding.blocks() { "BLOCKED" } else { "ok" };
+            writeln!(f, "{mark:<8}{check:<15}{finding}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether an edge's routes are in the data plane.

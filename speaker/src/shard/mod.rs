@@ -23,7 +23,9 @@ use crate::Injected;
 use crate::config::{Config, NeighborConfig, NeighborKey};
 use crate::error::Error;
 use crate::session::{Command, FromSession, NeighborId};
-use crate::status::{EdgeStatus, FamilyStatus, FibStatus, RefusedRoute, RouteView, RoutesPage, RoutesQuery, VrfStatus};
+use crate::status::{
+    EdgeStatus, Explanation, FamilyStatus, FibStatus, RefusedRoute, RouteView, RoutesPage, RoutesQuery, VrfStatus,
+};
 use crate::watch::Ring;
 
 /// Batches from sessions that wait for the shard. What is read but not here waits in the sessions, and then in the peers.
@@ -70,6 +72,7 @@ enum Request {
     Routes(RoutesQuery, Reply<Result<RoutesPage, Error>>),
     Route(String, IpNet, Reply<Result<Option<RouteView>, Error>>),
     Refused(String, String, Reply<Result<Vec<RefusedRoute>, Error>>),
+    Explain(String, IpNet, Option<String>, Reply<Result<Explanation, Error>>),
     Stop(Reply<()>),
 }
 
@@ -134,6 +137,11 @@ impl Handle {
 
     pub(crate) async fn refused(&self, from: &str, to: &str) -> Result<Vec<RefusedRoute>, Error> {
         self.ask(|reply| Request::Refused(from.to_owned(), to.to_owned(), reply)).await?
+    }
+
+    pub(crate) async fn explain(&self, vrf: &str, prefix: IpNet, from: Option<&str>) -> Result<Explanation, Error> {
+        let from = from.map(str::to_owned);
+        self.ask(|reply| Request::Explain(vrf.to_owned(), prefix, from, reply)).await?
     }
 
     /// Ends the threads; returns when they are gone.

@@ -15,8 +15,8 @@ use super::{NeighborRoutes, Summary};
 use crate::config::NeighborKey;
 use crate::error::Error;
 use crate::status::{
-    EdgeState, EdgeStatus, FailedRoute, FamilyStatus, FibStatus, PathFrom, PathView, RefusedRoute, RouteView,
-    RoutesPage, RoutesQuery, VrfFamily, VrfStatus,
+    EdgeState, EdgeStatus, Explanation, FailedRoute, FamilyStatus, FibStatus, PathFrom, PathView, RefusedRoute,
+    RouteView, RoutesPage, RoutesQuery, VrfFamily, VrfStatus,
 };
 
 /// Failed routes shown.
@@ -243,5 +243,17 @@ impl Worker {
             }));
         }
         Ok(listed)
+    }
+
+    pub(super) fn explain(&self, vrf: &str, prefix: IpNet, from: Option<&str>) -> Result<Explanation, Error> {
+        let id = self.vrf_id(vrf)?;
+        let from = from.map(|name| self.vrf_id(name)).transpose()?;
+        let found = self.engine.explain(id, prefix, from);
+        Ok(Explanation {
+            vrf: vrf.to_owned(),
+            prefix: found.prefix,
+            from: found.from.map(|from| self.name(from)),
+            stages: found.stages,
+        })
     }
 }

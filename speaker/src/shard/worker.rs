@@ -197,6 +197,7 @@ impl Worker {
             Request::Routes(query, reply) => answer(reply, self.routes(&query)),
             Request::Route(vrf, prefix, reply) => answer(reply, self.route(&vrf, prefix)),
             Request::Refused(from, to, reply) => answer(reply, self.refused(&from, &to)),
+            Request::Explain(vrf, prefix, from, reply) => answer(reply, self.explain(&vrf, prefix, from.as_deref())),
             Request::Stop(reply) => answer(reply, ()),
         }
     }
