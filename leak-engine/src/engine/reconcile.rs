@@ -52,7 +52,7 @@ impl Engine {
             }
         }
         if imports {
-            self.note_conflicts(vrf, key);
+            self.note_conflicts(vrf, key, Some(dest));
         }
     }
 
@@ -127,7 +127,10 @@ impl Engine {
         }
         match settle {
             Some(copy) => self.settle::<K>(to, copy, false),
-            None if touched => self.note_conflicts(to, key),
+            None if touched => {
+                let copy = self.vrfs.get(&to).and_then(|importer| K::table(importer).get(&key));
+                self.note_conflicts(to, key, copy);
+            }
             None => {}
         }
         match promoted {
@@ -147,12 +150,16 @@ impl Engine {
     }
 
     /// Brings the record of leaked copies of `key` that stand in `vrf` without being selected up to date.
-    fn note_conflicts<K: TableKey>(&mut self, vrf: VrfId, key: K) {
+    fn note_conflicts<K: TableKey>(&mut self, vrf: VrfId, key: K, dest: Option<DestId>) {
         let Self { vrfs, pools, edges, .. } = self;
         let Some(importer) = vrfs.get_mut(&vrf) else { return };
         let prefix: IpNet = key.into();
         let table = K::table(importer);
-        let found = table.get(&key).and_then(|dest| table.destination(dest));
+        let found = dest.and_then(|dest| table.destination(dest));
+        let alone = found.is_none_or(|found| found.paths().nth(1).is_none());
+        if alone && importer.conflicts.is_empty() {
+            return;
+        }
         let mut losers = Vec::new();
         if let Some(found) = found
             && let Some(best) = found.best()

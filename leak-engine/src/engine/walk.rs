@@ -97,7 +97,8 @@ impl Engine {
     pub(super) fn finish_flush(&mut self, source: SourceId) {
         while let Some(at) = self.walks.iter().position(|walk| walk.flushes(source)) {
             let Some(walk) = self.walks.remove(at) else { return };
-            let unfinished = self.step(walk, &mut usize::MAX.clone());
+            let mut turn = usize::MAX;
+            let unfinished = self.step(walk, &mut turn);
             self.walks.extend(unfinished);
         }
     }
