@@ -209,7 +209,10 @@ pub(crate) struct Explanation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Step {
+    /// The step's name, such as `import policy`.
+    pub(crate) check: String,
     pub(crate) passed: bool,
+    /// What was found there.
     pub(crate) what: String,
 }
 

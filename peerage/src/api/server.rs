@@ -126,6 +126,7 @@ fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/neighbors", get(neighbors))
         .route("/v1/vrfs", get(vrfs))
         .route("/v1/routes", get(routes))
+        .route("/v1/explain", get(explain))
         .route("/v1/apply", post(apply))
         .fallback(async || Error(schema::Failure::new("NotFound", "there is no such path in this API")))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -176,6 +177,10 @@ async fn routes(State(daemon): State<Arc<Daemon>>, Query(query): Query<RoutesQue
     Ok(Json(daemon.routes(&query.vrf, query.prefix, leaked, query.after, limit).await?))
 }
 
+async fn explain(State(daemon): State<Arc<Daemon>>, Query(query): Query<ExplainQuery>) -> Answer<schema::Explanation> {
+    Ok(Json(daemon.explain(&query.vrf, query.prefix, query.from.as_deref()).await?))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NameQuery {
@@ -190,6 +195,14 @@ struct RoutesQuery {
     leaked: Option<bool>,
     after: Option<IpNet>,
     limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainQuery {
+    vrf: String,
+    prefix: IpNet,
+    from: Option<String>,
 }
 
 /// axum's `Json`, with refusals in the API's own form.

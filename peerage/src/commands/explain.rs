@@ -34,7 +34,7 @@ pub(crate) fn text(explanation: &Explanation) -> String {
     text.push('\n');
     for step in &explanation.steps {
         let mark = if step.passed { "ok" } else { "NO" };
-        let _ = writeln!(text, "  {mark}  {}", step.what);
+        let _ = writeln!(text, "  {mark}  {:<14} {}", step.check, step.what);
     }
     text
 }

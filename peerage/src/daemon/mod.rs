@@ -4,6 +4,7 @@
 //! come in by [`Daemon::reload`] and [`Daemon::apply`]; each change goes one way: checked, evaluated, kept, programmed. A
 //! fault at any of these leaves everything as it was. The sockets of the API belong to [`crate::api::server`].
 
+mod explain;
 mod log;
 mod plan;
 mod set;

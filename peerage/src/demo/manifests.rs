@@ -64,10 +64,11 @@ destinationprefixes: [0.0.0.0/0, \"::/0\"]
 vrf: 104009
 ";
 
-/// A peering of two networks.
-pub(crate) fn peering(network1: &str, network2: &str) -> String {
+/// A peering of two networks; `limit` is how many routes may leak each way, if not the usual 24,000.
+pub(crate) fn peering(network1: &str, network2: &str, limit: Option<u64>) -> String {
+    let limit = limit.map(|limit| format!("  limit: {limit}\n")).unwrap_or_default();
     format!(
         "apiVersion: metal-stack.io/v1\nkind: Peering\nmetadata:\n  name: {network1}-to-{network2}\nspec:\n  \
-         network1: {network1}\n  network2: {network2}\n  peeringType: local\n"
+         network1: {network1}\n  network2: {network2}\n  peeringType: local\n{limit}"
     )
 }

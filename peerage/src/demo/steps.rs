@@ -267,7 +267,9 @@ impl Demo {
     /// Shows a manifest, applies it, and shows what became of the peering.
     async fn apply(&mut self, network1: &str, network2: &str) -> Result<Peering, Error> {
         let name = format!("{network1}-to-{network2}");
-        let text = manifests::peering(network1, network2);
+        // A whole Internet table is more than a peering carries unless it says so.
+        let limit = [network1, network2].contains(&"internet").then_some(2_000_000);
+        let text = manifests::peering(network1, network2, limit);
         self.report.say(format_args!("$ peerage apply -f {name}.yaml"));
         self.report.quote(&text);
         let files = vec![File { name: format!("{name}.yaml"), text }];
