@@ -66,9 +66,9 @@ vrf: 104009
 
 /// A peering of two networks; `limit` is how many routes may leak each way, if not the usual 24,000.
 pub(crate) fn peering(network1: &str, network2: &str, limit: Option<u64>) -> String {
-    let limit = limit.map(|limit| format!("  limit: {limit}\n")).unwrap_or_default();
+    let limit = limit.map(|limit| format!(", limit: {limit}")).unwrap_or_default();
     format!(
-        "apiVersion: metal-stack.io/v1\nkind: Peering\nmetadata:\n  name: {network1}-to-{network2}\nspec:\n  \
-         network1: {network1}\n  network2: {network2}\n  peeringType: local\n{limit}"
+        "apiVersion: metal-stack.io/v1\nkind: Peering\nmetadata: {{ name: {network1}-to-{network2} }}\n\
+         spec: {{ network1: {network1}, network2: {network2}, peeringType: local{limit} }}\n"
     )
 }
