@@ -12,6 +12,9 @@ use super::Daemon;
 use super::plan::View;
 use crate::api::schema::{self, Failure, Kind, Leak};
 
+/// How many destinations are asked of the speaker at once.
+const PAGE: usize = 10_000;
+
 impl Daemon {
     /// All networks.
     pub(crate) async fn networks(&self) -> Result<Vec<schema::Network>, Failure> {
@@ -142,7 +145,8 @@ impl Daemon {
         let mut after = after;
         for family in families {
             loop {
-                let query = RoutesQuery { vrf: vrf.to_owned(), family: *family, after, limit };
+                // Few leaked routes may lie far apart, so that pages are large whatever is asked for.
+                let query = RoutesQuery { vrf: vrf.to_owned(), family: *family, after, limit: PAGE };
                 let answer = self.speaker.routes(query).await.map_err(failure)?;
                 for route in &answer.routes {
                     let found = paths(route).filter(|route| route.selected && wanted(route));

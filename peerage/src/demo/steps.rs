@@ -18,7 +18,7 @@ use crate::commands::{Error, explain};
 use crate::output::{Table, grouped};
 
 /// Longest that anything may take to come about.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it has.
 const GLANCE: Duration = Duration::from_millis(5);
 

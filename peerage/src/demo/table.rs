@@ -83,8 +83,8 @@ fn path(random: &mut SplitMix, origin: u32) -> Vec<u32> {
     // Lengths of a real table: most paths have three to five hops behind the first.
     let middle = [0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4][random.below(11) as usize];
     for _ in 0..middle {
-        // 4-octet private AS numbers (RFC 6996), so that nobody's number is borrowed.
-        path.push(4_200_000_000 + random.below(3_000));
+        // Private AS numbers (RFC 6996), so that nobody's is borrowed; none is that of a speaker of the demo.
+        path.push(4_200_100_000 + random.below(3_000));
     }
     let prepends = [0, 0, 0, 0, 0, 0, 1, 2][random.below(8) as usize];
     for _ in 0..=prepends {
