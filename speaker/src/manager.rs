@@ -125,6 +125,8 @@ impl Manager {
 
     /// Ends everything: sessions with CEASE (administrative shutdown), listeners, the shard and the FIB.
     pub(crate) async fn stop(&mut self) {
+        // What the ending sessions withdraw is not for the kernel: there the routes stay, or go all at once at the end.
+        self.shard.freeze().await;
         self.registry.replace([]);
         for (_, listener) in self.listeners.drain() {
             listener.stop().await;

@@ -65,10 +65,11 @@ impl Worker {
                 continue;
             };
             let table = vrf.wanted_table(&self.links);
-            let differs = vrf.update(&mut self.engine, &self.links);
+            let (differs, connected) = vrf.update(&mut self.engine, &self.links);
             self.rebind(id, table);
             if differs {
                 self.resolve_all(id);
+                self.connected_changed(id, connected);
             }
         }
         let rules: BTreeMap<String, u32> = self.vrfs.values().flat_map(|vrf| vrf.rules(self.mode)).collect();

@@ -73,6 +73,7 @@ enum Request {
     Route(String, IpNet, Reply<Result<Option<RouteView>, Error>>),
     Refused(String, String, Reply<Result<Vec<RefusedRoute>, Error>>),
     Explain(String, IpNet, Option<String>, Reply<Result<Explanation, Error>>),
+    Freeze(Reply<()>),
     Stop(Reply<()>),
 }
 
@@ -142,6 +143,12 @@ impl Handle {
     pub(crate) async fn explain(&self, vrf: &str, prefix: IpNet, from: Option<&str>) -> Result<Explanation, Error> {
         let from = from.map(str::to_owned);
         self.ask(|reply| Request::Explain(vrf.to_owned(), prefix, from, reply)).await?
+    }
+
+    /// From now on nothing changes in the kernel's tables until the end.
+    pub(crate) async fn freeze(&self) {
+        // An error means that it has ended.
+        let _ = self.ask(Request::Freeze).await;
     }
 
     /// Ends the threads; returns when they are gone.

@@ -56,7 +56,7 @@ impl Worker {
     }
 
     fn send_wishes(&mut self, wishes: Vec<Wish>) {
-        if !wishes.is_empty() {
+        if !wishes.is_empty() && !self.frozen {
             self.wished = self.installer.wish(wishes);
         }
     }
@@ -68,6 +68,11 @@ impl Worker {
     }
 
     fn kind(&self, vrf: VrfId, prefix: IpNet) -> Option<Kind> {
+        let owner = self.vrfs.get(&vrf)?;
+        // What is on a link is reached by it, whether it is told to anyone or not. A VRF device has these routes by itself.
+        if let Some(interface) = owner.reach.connected(&prefix) {
+            return (!owner.is_device()).then(|| Kind::Unicast { next_hops: Hop::interface(interface).into() });
+        }
         let mut hops: Vec<Hop> = Vec::new();
         let mut refused = false;
         for route in self.engine.selected(vrf, prefix) {
@@ -80,10 +85,6 @@ impl Worker {
                 None => route.source,
                 Some(edge) => self.engine.selected(edge.from, prefix).next()?.source,
             };
-            if native == exporter.sources.connected && route.edge.is_none() && exporter.is_device() {
-                // The kernel has the connected routes of a VRF device itself.
-                return None;
-            }
             // A static route to nowhere refuses; what is injected without a next hop is the box itself.
             refused |= egress.is_empty() && native == exporter.sources.statics;
             hops.extend(egress.iter().filter_map(hop));
@@ -93,6 +94,14 @@ impl Worker {
         } else {
             let next_hops: NextHops = hops.into();
             Some(Kind::Unicast { next_hops })
+        }
+    }
+
+    /// Prefixes came onto a link of a VRF, or left it.
+    pub(super) fn connected_changed(&mut self, id: VrfId, prefixes: Vec<IpNet>) {
+        if let Some(table) = self.vrfs.get(&id).and_then(|vrf| vrf.table) {
+            let wishes = prefixes.into_iter().map(|prefix| self.wish(id, table, prefix)).collect();
+            self.send_wishes(wishes);
         }
     }
 
@@ -106,7 +115,9 @@ impl Worker {
             return;
         }
         self.refill.retain(|refill| refill.vrf != id);
-        if let Some(was) = was {
+        if let Some(was) = was
+            && !self.frozen
+        {
             self.wished = self.installer.withdraw_table(was);
         }
         if let Some(table) = table {
@@ -115,6 +126,8 @@ impl Worker {
             self.send_wishes(
                 DEFAULTS.map(|prefix| Route::unreachable(table, prefix)).map(|route| (route.key(), Some(route))).into(),
             );
+            let connected = self.vrfs.get(&id).map(|vrf| vrf.reach.all_connected()).unwrap_or_default();
+            self.connected_changed(id, connected);
             for ipv6 in [false, true] {
                 self.refill.push_back(Refill { vrf: id, ipv6, next: DestId(0) });
             }

@@ -56,11 +56,27 @@ impl Reach {
         Fixed { connected: connected.into_iter().collect(), statics: statics.into_iter().collect() }
     }
 
-    /// Replaces what is connected and static; says whether it differs.
-    pub(crate) fn replace_fixed(&mut self, fixed: Fixed) -> bool {
-        let differs = self.fixed != fixed;
-        self.fixed = fixed;
-        differs
+    /// Replaces what is connected and static. Says whether it differs, and which connected prefixes do.
+    pub(crate) fn replace_fixed(&mut self, fixed: Fixed) -> (bool, Vec<IpNet>) {
+        if self.fixed == fixed {
+            return (false, Vec::new());
+        }
+        let was = std::mem::replace(&mut self.fixed, fixed).connected;
+        let is = &self.fixed.connected;
+        let left = was.iter().map(|(prefix, _)| prefix).filter(|prefix| is.get(prefix).is_none());
+        let came = is.iter().filter(|(prefix, interface)| was.get(prefix) != Some(interface)).map(|(prefix, _)| prefix);
+        let changed = left.chain(came).collect();
+        (true, changed)
+    }
+
+    /// The interface of a connected prefix, where it is known.
+    pub(crate) fn connected(&self, prefix: &IpNet) -> Option<u32> {
+        self.fixed.connected.get(prefix).copied().filter(|interface| *interface != NO_INTERFACE)
+    }
+
+    /// All connected prefixes.
+    pub(crate) fn all_connected(&self) -> Vec<IpNet> {
+        self.fixed.connected.iter().map(|(prefix, _)| prefix).collect()
     }
 
     pub(crate) fn session_up(&mut self, address: IpAddr) {

@@ -71,8 +71,8 @@ impl Vrf {
     }
 
     /// Brings local routes and reachability in line with configuration and interfaces. Says whether anything differs that next hops
-    /// may depend on.
-    pub(super) fn update(&mut self, engine: &mut Engine, links: &Links) -> bool {
+    /// may depend on, and which connected prefixes do.
+    pub(super) fn update(&mut self, engine: &mut Engine, links: &Links) -> (bool, Vec<IpNet>) {
         let connected = self.wanted_connected(links);
         let statics = self.wanted_statics(links);
         let targets: Vec<(IpNet, Target)> = self

@@ -57,6 +57,8 @@ pub(super) struct Worker {
     pub(super) failures: BTreeMap<fib::RouteKey, String>,
     /// The number of the last wish.
     pub(super) wished: u64,
+    /// The speaker is stopping: nothing is wished for any more.
+    pub(super) frozen: bool,
     /// Walks over tables whose VRF got a kernel table.
     pub(super) refill: VecDeque<Refill>,
     pub(super) edges: HashMap<(VrfId, VrfId), EdgeTrack>,
@@ -97,6 +99,7 @@ impl Worker {
             report: Report::default(),
             failures: BTreeMap::new(),
             wished: 0,
+            frozen: false,
             refill: VecDeque::new(),
             edges: HashMap::new(),
             ring,
@@ -198,6 +201,10 @@ impl Worker {
             Request::Route(vrf, prefix, reply) => answer(reply, self.route(&vrf, prefix)),
             Request::Refused(from, to, reply) => answer(reply, self.refused(&from, &to)),
             Request::Explain(vrf, prefix, from, reply) => answer(reply, self.explain(&vrf, prefix, from.as_deref())),
+            Request::Freeze(reply) => {
+                self.frozen = true;
+                answer(reply, ());
+            }
             Request::Stop(reply) => answer(reply, ()),
         }
     }
