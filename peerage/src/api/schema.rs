@@ -301,3 +301,76 @@ impl std::fmt::Display for Fault {
         write!(f, ": document {}: {}: {}: {}", self.document, self.path, self.kind, self.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What JSON `document` is read as and written as again.
+    fn round<T: Serialize + serde::de::DeserializeOwned>(document: &Value) -> Value {
+        serde_json::to_value(serde_json::from_value::<T>(document.clone()).unwrap()).unwrap()
+    }
+
+    /// The contract: these documents, and no field of them less. Whoever changes one changes what programs rely on.
+    #[test]
+    fn the_json_of_every_answer_is_this() {
+        let network = json!({
+            "namespace": "default", "name": "n1", "uid": "u1", "state": "Available", "vrf": null,
+            "peerings": [{
+                "name": "p", "phase": "Bound", "state": "Ready", "reason": null, "message": null,
+                "lastPhaseTransitionTime": "2023-02-16T15:06:58Z", "prefixes": ["10.0.0.0/24"],
+            }],
+            "incomingPeerings": [{ "namespace": "default", "name": "n2", "uid": "u2" }],
+        });
+        assert_eq!(round::<Network>(&network), network);
+        let peering = json!({
+            "name": "a-to-b", "network1": "default/a", "network2": null, "peeringType": "external",
+            "phase": "Pending", "state": "Error", "reason": "CrossProject", "message": "why",
+            "lastPhaseTransitionTime": "2023-02-16T15:06:58Z",
+            "leaks": [{ "from": "b", "to": "a", "routes": 2, "refused": { "OwnSpace": 1 } }],
+        });
+        assert_eq!(round::<Peering>(&peering), peering);
+        let neighbor = json!({
+            "vrf": "a", "address": "10.0.0.1", "description": null, "localAs": 1, "remoteAs": 2,
+            "remoteId": "10.0.0.1", "remoteHostname": "host", "class": "fabric", "state": "Established",
+            "uptime": 7, "reason": null, "holdTime": 9, "families": ["ipv4-unicast"], "accepted": 3,
+            "refused": { "PrefixList": 1 }, "advertised": 4,
+        });
+        assert_eq!(round::<Neighbor>(&neighbor), neighbor);
+        let vrf = json!({
+            "name": "a", "network": "default/a", "binding": "table 7", "interfaces": ["swp1"], "native": 1, "leaked": 2,
+        });
+        assert_eq!(round::<Vrf>(&vrf), vrf);
+        let routes = json!({
+            "vrf": "a",
+            "routes": [{
+                "prefix": "10.0.0.0/24", "kind": "leaked", "selected": true, "reachable": true, "from": "b",
+                "peering": "p", "source": "leaked", "nextHop": "10.0.0.1", "asPath": "65001 {1 2}", "origin": "igp",
+                "localPref": null, "med": 5, "communities": ["65001:7"],
+            }],
+            "next": "10.0.0.0/24",
+        });
+        assert_eq!(round::<Routes>(&routes), routes);
+        let explanation = json!({
+            "vrf": "a", "prefix": "10.0.0.0/24", "from": "b", "verdict": "absent", "reason": "NotPeered",
+            "steps": [{ "check": "edge", "passed": false, "what": "NotPeered" }],
+        });
+        assert_eq!(round::<Explanation>(&explanation), explanation);
+        let applied = json!({
+            "documents": [{ "document": "Peering default/p", "result": "created" }],
+            "changes": ["edge a -> b added"], "warnings": [],
+        });
+        assert_eq!(round::<Applied>(&applied), applied);
+        let failure = json!({
+            "reason": "Invalid", "message": "there is one fault; nothing was applied",
+            "errors": [{
+                "path": "spec.asn", "type": "Invalid", "message": "why", "file": "leaf.yaml", "document": 0, "line": 5,
+            }],
+        });
+        assert_eq!(round::<Failure>(&failure), failure);
+        let apply = json!({ "files": [{ "name": "leaf.yaml", "text": "kind: Speaker" }] });
+        assert_eq!(round::<Apply>(&apply), apply);
+    }
+}

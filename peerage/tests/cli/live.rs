@@ -1,0 +1,307 @@
+//! A daemon that runs, with real neighbours: apply, get, explain, reload, delete, restart.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+use speaker::Speaker;
+
+use crate::support::{Daemon, LEAF_AS, Place, peer, stderr, stdout, until};
+
+const NETWORKS: &str = "\
+id: privnet1
+projectid: p
+parentnetworkid: super
+prefixes: [10.0.1.0/24]
+vrf: 101
+---
+id: storage
+projectid: s
+parentnetworkid: super
+shared: true
+prefixes: [10.0.100.0/24]
+vrf: 110
+---
+id: foreign
+projectid: other
+parentnetworkid: super
+prefixes: [10.0.3.0/24]
+vrf: 103
+";
+
+const PEERING: &str = "\
+apiVersion: metal-stack.io/v1
+kind: Peering
+metadata: {name: to-storage}
+spec: {network1: privnet1, network2: storage}
+";
+
+/// A speaker's document with these neighbours.
+fn speaker(neighbors: &[String]) -> String {
+    format!(
+        "\
+apiVersion: peerage.dev/v1alpha1
+kind: Speaker
+metadata: {{name: leaf}}
+spec:
+  asn: {LEAF_AS}
+  routerId: 10.255.0.1
+  listen: []
+  fib: memory
+  api: {{socket: DIRECTORY/api.sock}}
+  stateFile: DIRECTORY/state.json
+  vrfs:
+  - {{name: privnet1, network: privnet1, connected: [127.0.0.21/32]}}
+  - {{name: storage, network: storage, connected: [127.0.0.22/32]}}
+  - {{name: foreign, network: foreign, connected: [10.0.3.0/24], redistributeConnected: true}}
+  neighbors:
+{}",
+        neighbors.concat()
+    )
+}
+
+fn neighbor(vrf: &str, address: std::net::SocketAddr, asn: u32) -> String {
+    let (address, port) = (address.ip(), address.port());
+    format!(
+        "  - {{vrf: {vrf}, address: {address}, port: {port}, localAddress: 127.0.0.1, remoteAs: {asn}, class: fabric, timers: {{connectRetry: 1}}}}\n"
+    )
+}
+
+/// A machine in privnet1 and a host in storage, and the place of a daemon that has both as neighbours.
+struct Rig {
+    runtime: tokio::runtime::Runtime,
+    machine: Speaker,
+    storage: Speaker,
+    neighbors: Vec<String>,
+    place: Place,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (machine, at1) = runtime.block_on(peer(65_001, "127.0.0.21", &["10.0.1.11/32", "192.0.2.1/32"]));
+        let (storage, at2) = runtime.block_on(peer(65_002, "127.0.0.22", &["10.0.100.13/32"]));
+        let neighbors = vec![neighbor("privnet1", at1, 65_001), neighbor("storage", at2, 65_002)];
+        let place = Place::new();
+        place.write("leaf.yaml", &speaker(&neighbors));
+        place.write("networks.yaml", NETWORKS);
+        Self { runtime, machine, storage, neighbors, place }
+    }
+
+    /// The daemon, with both sessions established and both tables filled.
+    fn start(&self) -> Daemon<'_> {
+        let daemon = self.place.start();
+        filled(&daemon);
+        daemon
+    }
+
+    /// How often a peer's session was established.
+    fn established(&self, peer: &Speaker) -> u64 {
+        self.runtime.block_on(peer.neighbors()).unwrap()[0].established_count
+    }
+}
+
+fn filled(daemon: &Daemon<'_>) {
+    daemon
+        .json_until(&["get", "neighbors"], |neighbors| neighbors[0]["accepted"] == 2 && neighbors[1]["accepted"] == 1);
+}
+
+/// Applies a manifest and gives what was printed; it must succeed.
+fn apply(daemon: &Daemon<'_>, name: &str, text: &str) -> String {
+    let file = daemon.place.path(name);
+    std::fs::write(&file, text).unwrap();
+    let answer = daemon.ask(&["apply", "-f", file.to_str().unwrap()]);
+    assert!(answer.status.success(), "{}", stderr(&answer));
+    stdout(&answer)
+}
+
+fn ready(peerings: &Value) -> bool {
+    peerings[0]["state"] == "Ready"
+}
+
+fn leaked(daemon: &Daemon<'_>, vrf: &str) -> Vec<String> {
+    let routes = daemon.json(&["routes", "--vrf", vrf, "--leaked"]);
+    routes.as_array().unwrap().iter().map(|route| route["prefix"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_applied_peering_leaks_both_ways_is_explained_and_leaves_nothing_when_deleted() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    assert_eq!(apply(&daemon, "peering.yaml", PEERING).lines().next(), Some("Peering default/to-storage created"));
+    let peerings = daemon.json_until(&["get", "peerings"], ready);
+    assert_eq!(peerings[0]["phase"], "Bound");
+    assert_eq!(peerings[0]["reason"], Value::Null);
+    assert_eq!(peerings[0]["leaks"][1]["refused"]["OutsideDeclared"], 1);
+    assert_eq!(leaked(&daemon, "privnet1"), ["10.0.100.13/32"]);
+    assert_eq!(leaked(&daemon, "storage"), ["10.0.1.11/32"]);
+
+    let route = &daemon.json(&["routes", "--vrf", "privnet1", "10.0.100.13/32"])[0];
+    assert_eq!((&route["from"], &route["peering"]), (&"storage".into(), &"to-storage".into()));
+    assert_eq!((&route["nextHop"], &route["asPath"]), (&"127.0.0.22".into(), &"65002".into()));
+
+    let text = stdout(&daemon.ask(&["explain", "--vrf", "privnet1", "10.0.100.13/32"]));
+    assert!(text.starts_with("10.0.100.13/32 in privnet1: leaked\n"), "{text}");
+    let why = daemon.json(&["explain", "--vrf", "storage", "192.0.2.1/32", "--from", "privnet1"]);
+    assert_eq!((&why["verdict"], &why["reason"]), (&"absent".into(), &"OutsideDeclared".into()));
+
+    let answer = daemon.ask(&["network", "peering", "delete", "to-storage"]);
+    assert!(answer.status.success(), "{}", stderr(&answer));
+    daemon.json_until(&["get", "vrfs"], |vrfs| vrfs.as_array().unwrap().iter().all(|vrf| vrf["leaked"] == 0));
+    assert_eq!(daemon.json(&["get", "peerings"]), serde_json::json!([]));
+    assert!(daemon.stop());
+    assert!(!rig.place.path("api.sock").exists());
+}
+
+#[test]
+fn applying_twice_changes_nothing_the_second_time() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    apply(&daemon, "peering.yaml", PEERING);
+    let before = daemon.json_until(&["get", "peerings"], ready);
+    assert_eq!(apply(&daemon, "peering.yaml", PEERING), "Peering default/to-storage unchanged\n");
+    assert_eq!(daemon.json(&["get", "peerings"]), before);
+}
+
+#[test]
+fn a_faulty_manifest_is_refused_whole_with_every_fault_and_its_line() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let file = rig.place.path("bad.yaml");
+    let bad = format!("{PEERING}---\nid: n\nvrf: 20000000\nprefixes: [x]\n");
+    std::fs::write(&file, bad).unwrap();
+    let answer = daemon.ask(&["apply", "-f", file.to_str().unwrap()]);
+    assert_eq!(answer.status.code(), Some(1));
+    let text = stderr(&answer);
+    for fault in ["bad.yaml:7: document 1: vrf: Invalid", "bad.yaml:8: document 1: prefixes[0]: Invalid"] {
+        assert!(text.contains(fault), "{fault:?} is not in\n{text}");
+    }
+    assert_eq!(daemon.json(&["get", "peerings"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_peering_of_two_projects_is_refused_and_explain_says_so() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let answer = daemon.ask(&["network", "peering", "create", "--network1", "privnet1", "--network2", "foreign"]);
+    assert!(answer.status.success(), "{}", stderr(&answer));
+    let peering = &daemon.json(&["get", "peerings"])[0];
+    assert_eq!(peering["name"], "privnet1-to-foreign");
+    assert_eq!((&peering["state"], &peering["reason"]), (&"Error".into(), &"CrossProject".into()));
+    assert_eq!(leaked(&daemon, "privnet1"), [""; 0]);
+    let text = stdout(&daemon.ask(&["explain", "--vrf", "privnet1", "10.0.3.0/24", "--from", "foreign"]));
+    assert!(text.contains("absent (NotPeered)") && text.contains("CrossProject"), "{text}");
+}
+
+#[test]
+fn peerings_are_created_listed_described_and_deleted_by_flags() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let create = ["network", "peering", "create", "--network1", "privnet1", "--network2", "storage"];
+    assert!(daemon.ask(&create).status.success());
+    let again = daemon.ask(&create);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("Duplicate"), "{}", stderr(&again));
+    let external = "network peering create --network1 privnet1 --localAs 65000 --localCidr 172.16.0.1 \
+                    --localPort Ethernet0@exit01 --remoteAs 65001 --remoteCidr 172.16.0.2";
+    let answer = daemon.ask(&external.split_whitespace().collect::<Vec<_>>());
+    assert!(answer.status.success(), "{}", stderr(&answer));
+
+    let list = stdout(&daemon.ask(&["network", "peering", "list"]));
+    let names: Vec<_> = list.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["privnet1-to-as65001", "privnet1-to-storage"]);
+    let described = stdout(&daemon.ask(&["network", "peering", "describe", "privnet1-to-storage"]));
+    assert!(described.starts_with("name: privnet1-to-storage\nnetwork1: default/privnet1\n"), "{described}");
+
+    assert!(daemon.ask(&["network", "peering", "delete", "privnet1-to-storage"]).status.success());
+    for command in ["delete", "describe"] {
+        let answer = daemon.ask(&["network", "peering", command, "privnet1-to-storage"]);
+        assert_eq!(answer.status.code(), Some(1));
+        assert!(stderr(&answer).contains("NotFound"), "{}", stderr(&answer));
+    }
+    let ignored = ["network", "peering", "delete", "privnet1-to-storage", "--ignore-not-found"];
+    assert!(daemon.ask(&ignored).status.success());
+}
+
+#[test]
+fn sighup_brings_what_is_new_and_moves_no_session_that_is_not_touched() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let (third, at) = rig.runtime.block_on(peer(65_003, "127.0.0.23", &["10.0.1.12/32"]));
+    let mut neighbors = rig.neighbors.clone();
+    neighbors.push(neighbor("privnet1", at, 65_003));
+    rig.place.write("leaf.yaml", &speaker(&neighbors));
+    rig.place.write("peering.yaml", PEERING);
+    daemon.signal("HUP");
+    daemon.json_until(&["get", "neighbors"], |neighbors| neighbors[2]["state"] == "Established");
+    daemon.json_until(&["get", "peerings"], ready);
+    for peer in [&rig.machine, &rig.storage, &third] {
+        assert_eq!(rig.established(peer), 1);
+    }
+
+    // What a file defines cannot be deleted over the API.
+    let answer = daemon.ask(&["network", "peering", "delete", "to-storage"]);
+    assert_eq!(answer.status.code(), Some(1));
+    assert!(stderr(&answer).contains("peering.yaml"), "{}", stderr(&answer));
+    std::fs::remove_file(rig.place.path("manifests/peering.yaml")).unwrap();
+    daemon.signal("HUP");
+    daemon.json_until(&["get", "peerings"], |peerings| *peerings == serde_json::json!([]));
+    assert_eq!(leaked(&daemon, "storage"), [""; 0]);
+    for peer in [&rig.machine, &rig.storage] {
+        assert_eq!(rig.established(peer), 1);
+    }
+}
+
+#[test]
+fn sighup_with_a_fault_in_a_file_changes_nothing_and_logs_the_fault() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let before = daemon.json(&["get", "vrfs"]);
+    rig.place.write("leaf.yaml", &speaker(&rig.neighbors).replace("10.255.0.1", "nowhere"));
+    daemon.signal("HUP");
+    until("the log line", || {
+        let log = rig.place.log();
+        if log.contains("spec.routerId: Invalid") && log.contains("nothing is reloaded") { Ok(()) } else { Err(log) }
+    });
+    assert_eq!(daemon.json(&["get", "vrfs"]), before);
+    assert_eq!(rig.established(&rig.machine), 1);
+}
+
+#[test]
+fn what_was_applied_outlives_a_restart_with_its_times() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    apply(&daemon, "peering.yaml", PEERING);
+    let before = daemon.json_until(&["get", "peerings"], ready);
+    assert!(daemon.stop());
+    let daemon = rig.start();
+    let after = daemon.json_until(&["get", "peerings"], |peerings| ready(peerings) && peerings[0] == before[0]);
+    assert_eq!(after[0]["lastPhaseTransitionTime"], before[0]["lastPhaseTransitionTime"]);
+    assert_eq!(leaked(&daemon, "storage"), ["10.0.1.11/32"]);
+}
+
+#[test]
+fn the_socket_is_for_owner_and_group_and_a_second_daemon_is_refused() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let mode = std::fs::metadata(rig.place.path("api.sock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    let second = crate::support::peerage(&["run", "-f", rig.place.path("manifests").to_str().unwrap()]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains("another daemon answers there"), "{}", stderr(&second));
+    filled(&daemon);
+}
+
+#[test]
+fn listings_come_as_tables_json_and_yaml() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let table = stdout(&daemon.ask(&["get", "neighbors"]));
+    assert!(table.starts_with("VRF       ADDRESS     AS     CLASS   STATE"), "{table}");
+    assert!(table.contains("privnet1  127.0.0.21  65001  fabric  Established"), "{table}");
+    let wide = stdout(&daemon.ask(&["get", "neighbors", "-o", "wide"]));
+    assert!(wide.contains("peer-65001"), "{wide}");
+    let yaml = stdout(&daemon.ask(&["get", "networks", "-o", "yaml"]));
+    assert!(yaml.starts_with("- namespace: default\n  name: foreign\n"), "{yaml}");
+    let networks = daemon.json(&["get", "networks"]);
+    assert_eq!(networks[1]["vrf"], "privnet1");
+}
