@@ -1,5 +1,7 @@
 //! The binary as its users meet it: commands in, text, files and exit codes out.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod input;
 mod live;
 mod support;
