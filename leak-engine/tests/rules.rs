@@ -414,3 +414,45 @@ ok      selected       in the table
     let nowhere = shard.engine.explain(VrfId(2), net("198.51.100.0/24"), None);
     assert_eq!(nowhere.blocked().unwrap().finding, Finding::NotReceived { vrf: "n2".into() });
 }
+
+#[test]
+fn a_new_rank_decides_again_though_a_step_in_between_takes_the_copy_away() {
+    let mut shard = Shard::new(4);
+    for (vrf, last) in [(1, 1), (2, 2), (4, 4)] {
+        let machine = shard.neighbor(vrf, last, true);
+        shard.announce(machine, &["10.0.0.0/24"], &[65001]);
+    }
+    shard.set_edges(&[aged(1, 2, 0), aged(1, 3, 1), aged(2, 4, 1), aged(4, 3, 0)]);
+    assert_eq!(shard.from(3, "10.0.0.0/24"), Some(4));
+    // The walks of 1-2 and 2-4 come first, and settle the natives of 2 and 4 before the walk of 4-3 begins.
+    let closed = Filter { own_space: set(&["10.0.0.0/24"]), ..Filter::default() };
+    let closed = EdgeSpec { filter: closed, ..aged(4, 3, 2) };
+    shard.engine.set_edges(vec![aged(1, 2, 2), aged(1, 3, 1), aged(2, 3, 1), aged(2, 4, 0), closed]).unwrap();
+    while shard.engine.tick(1) {}
+    assert_eq!(shard.from(3, "10.0.0.0/24"), Some(1));
+}
+
+#[test]
+fn a_route_that_leaves_before_its_next_hops_new_cost_is_worked_in_leaves_the_best_of_the_others() {
+    let mut shard = Shard::new(2);
+    let [a, b, c] = [1, 2, 3].map(|last| shard.neighbor(1, last, true));
+    let (everything, prefix) = (ImportPolicy::accept_all(OWN_AS), net("10.0.0.0/24"));
+    let from = |last| announce(&[prefix], &attributes(&[65001], None), hop(last));
+    let other = announce(&[net("10.9.0.0/24")], &attributes(&[65001], None), hop(3));
+    shard.set_edges(&[edge(1, 2)]);
+    shard.receive(a, &from(1), &everything);
+    shard.receive(b, &from(2), &everything);
+    shard.receive(c, &other, &everything);
+    let id = |shard: &Shard, last| shard.next_hop(1, hop(last)).unwrap();
+    let ids = [1, 2, 3].map(|last| id(&shard, last));
+    for (id, metric) in ids.into_iter().zip([5, 7, 8]) {
+        shard.engine.set_next_hop_state(id, resolved(metric));
+    }
+    shard.drain();
+    shard.engine.set_next_hop_state(ids[0], resolved(10));
+    shard.receive(c, &from(3), &everything);
+    shard.withdraw(a, &["10.0.0.0/24"]);
+    shard.drain();
+    assert_eq!(shard.engine.selected(VrfId(1), prefix).map(|route| route.next_hop).collect::<Vec<_>>(), [ids[1]]);
+    assert_eq!(shard.engine.selected(VrfId(2), prefix).map(|route| route.next_hop).collect::<Vec<_>>(), [ids[1]]);
+}

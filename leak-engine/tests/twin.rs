@@ -14,18 +14,16 @@ use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use rib::{SourceId, VrfId};
 
 const VRFS: u32 = 4;
-const NEIGHBORS: usize = 8;
-const PREFIXES: [&str; 10] = [
+const NEIGHBORS: usize = 12;
+const PREFIXES: [&str; 8] = [
     "0.0.0.0/0",
     "10.0.0.0/8",
     "10.0.0.0/24",
     "10.0.0.5/32",
     "10.1.0.0/16",
-    "192.0.2.0/24",
     "::/0",
     "2001:db8::/32",
     "2001:db8:1::/48",
-    "2001:db8:1::1/128",
 ];
 
 #[derive(Clone, Debug)]
@@ -96,12 +94,12 @@ fn any_edges() -> impl Strategy<Value = Vec<EdgeSpec>> {
 
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        8 => (0..NEIGHBORS, any_prefixes(), 0usize..4, 1u8..4).prop_map(|(n, p, a, h)| Event::Announce(n, p, a, h)),
+        8 => (0..NEIGHBORS, any_prefixes(), 0usize..4, 1u8..5).prop_map(|(n, p, a, h)| Event::Announce(n, p, a, h)),
         4 => (0..NEIGHBORS, any_prefixes()).prop_map(|(n, p)| Event::Withdraw(n, p)),
         1 => (0..NEIGHBORS, any::<bool>()).prop_map(|(n, gone)| Event::Lose(n, gone)),
         2 => any_edges().prop_map(Event::Edges),
         3 => (0usize..12, 0u8..3, any_edge(1, 2)).prop_map(|(at, part, edge)| Event::Edge(at, part, edge)),
-        3 => (1..=VRFS, 1u8..4, option::weighted(0.7, 0u32..2)).prop_map(|(v, h, m)| Event::NextHop(v, h, m)),
+        3 => (1..=VRFS, 1u8..5, option::weighted(0.7, 0u32..4)).prop_map(|(v, h, m)| Event::NextHop(v, h, m)),
         4 => (1usize..6, 0usize..4).prop_map(|(budget, changes)| Event::Tick(budget, changes)),
         1 => (1..=VRFS).prop_map(Event::Restart),
     ]
@@ -116,9 +114,9 @@ struct Model {
     edges: Vec<EdgeSpec>,
 }
 
-/// A neighbour's place: two in each VRF, the second internal.
+/// A neighbour's place: three in each VRF, of which one is internal.
 fn place(neighbor: usize) -> (u32, u8, bool) {
-    (neighbor as u32 / 2 + 1, neighbor as u8 + 1, neighbor.is_multiple_of(2))
+    (neighbor as u32 / 3 + 1, neighbor as u8 + 1, !neighbor.is_multiple_of(3))
 }
 
 fn is_of(prefix: &IpNet, family: AfiSafi) -> bool {

@@ -2,7 +2,7 @@
 
 use bgp_wire::{Action, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use rib::{AttrId, NextHopId, Path, SourceId, VrfId};
+use rib::{AttrId, Change, NextHopId, Path, SourceId, VrfId};
 
 use super::{Engine, EngineError, Inbound, REFUSED_KEPT, TableKey};
 use crate::{ImportPolicy, ImportRefusal};
@@ -247,19 +247,30 @@ impl Engine {
 
     fn put_path<K: TableKey>(&mut self, vrf: VrfId, key: K, path: Path) {
         let Some(owner) = self.vrfs.get_mut(&vrf) else { return };
-        if let Some(change) = K::table_mut(owner).insert(&mut self.pools, key, path) {
-            self.settle::<K>(vrf, change.dest, false);
-        }
+        let change = K::table_mut(owner).insert(&mut self.pools, key, path);
+        self.settle_change(vrf, key, change);
     }
 
     /// Withdraws a path and returns whether it stood.
     pub(super) fn take_path<K: TableKey>(&mut self, vrf: VrfId, key: K, source: SourceId, path_id: u32) -> bool {
         let Some(owner) = self.vrfs.get_mut(&vrf) else { return false };
         let before = self.pools.sources.paths(source);
-        if let Some(change) = K::table_mut(owner).withdraw(&mut self.pools, &key, source, path_id) {
+        let change = K::table_mut(owner).withdraw(&mut self.pools, &key, source, path_id);
+        self.settle_change(vrf, key, change);
+        self.pools.sources.paths(source) < before
+    }
+
+    fn settle_change<K: TableKey>(&mut self, vrf: VrfId, key: K, change: Option<Change>) {
+        let mut change = change;
+        if self.stale > 0
+            && let Some(table) = self.vrfs.get_mut(&vrf).map(K::table_mut)
+            && let Some(dest) = table.get(&key)
+        {
+            change = table.redecide(&mut self.pools, dest).or(change);
+        }
+        if let Some(change) = change {
             self.settle::<K>(vrf, change.dest, false);
         }
-        self.pools.sources.paths(source) < before
     }
 }
 

@@ -192,7 +192,10 @@ impl Engine {
         let walk = again || edge.removed || edge.spec.filter != spec.filter || edge.spec.limit != spec.limit;
         edge.spec = spec;
         edge.removed = false;
-        edge.again |= again;
+        if again && !edge.again {
+            edge.again = true;
+            self.stale += 1;
+        }
         if walk {
             self.start_edge_walk(no);
         }
@@ -224,7 +227,8 @@ impl Engine {
     pub(super) fn edge_walked(&mut self, no: EdgeNo) {
         let Some(slot) = self.edges.get_mut(no.index()) else { return };
         let Some(edge) = slot else { return };
-        (edge.walk, edge.again) = (None, false);
+        edge.walk = None;
+        self.stale -= usize::from(std::mem::take(&mut edge.again));
         if !edge.removed {
             return;
         }

@@ -45,6 +45,9 @@ pub struct Engine {
     inbound: Vec<Option<Inbound>>,
     walks: VecDeque<Walk>,
     changes: VecDeque<Changed>,
+    /// Walks under way that decide again because a metric, a state or a rank changed. Until they are over a standing decision
+    /// may rest on what no longer holds, so each destination that is touched meanwhile is decided from scratch.
+    stale: usize,
     scratch: Scratch,
     seed: u64,
 }
@@ -147,6 +150,7 @@ impl Engine {
             inbound: Vec::new(),
             walks: VecDeque::new(),
             changes: VecDeque::new(),
+            stale: 0,
             scratch: Scratch::default(),
             seed,
         }
@@ -347,6 +351,7 @@ impl Engine {
             && self.inbound.is_empty()
             && self.walks.is_empty()
             && self.changes.is_empty()
+            && self.stale == 0
     }
 }
 

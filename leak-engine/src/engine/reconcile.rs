@@ -117,11 +117,12 @@ impl Engine {
         }
         let to = edge.spec.to;
         let mut settle = changed.map(|change| change.dest);
-        if cause.again
+        if (cause.again || self.stale > 0)
             && let Some(copy) = table.get(&key)
         {
             let decided = table.redecide(&mut self.pools, copy).is_some();
-            if decided || table.destination(copy).is_some_and(|found| found.best().is_some()) {
+            let reported = cause.again && table.destination(copy).is_some_and(|found| found.best().is_some());
+            if decided || reported {
                 settle = Some(copy);
             }
         }

@@ -28,15 +28,20 @@ pub(super) enum Purpose {
     Clear,
 }
 
-/// The first path of a VRF that a walk has still to see.
+/// Where a walk over the paths of a VRF stands.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
+    /// It is through with IPv4.
     ipv6: bool,
+    /// The first path that it has still to see.
     path: PathRef,
+    /// The first path, of IPv4 and of IPv6, that is none of its business.
+    ends: [PathRef; 2],
 }
 
 impl Place {
-    const START: Self = Self { ipv6: false, path: PathRef(0) };
+    /// All paths.
+    const START: Self = Self { ipv6: false, path: PathRef(0), ends: [PathRef(u32::MAX); 2] };
 }
 
 impl Walk {
@@ -78,7 +83,11 @@ impl Engine {
         !self.walks.is_empty()
     }
 
+    /// Sends a walk over the paths that were decided before the next hop changed. Those that come later are not walked: a new
+    /// next hop is commonly heard of between its first route and a million more.
     pub(super) fn start_next_hop_walk(&mut self, vrf: VrfId, next_hop: NextHopId) {
+        let Some(owner) = self.vrfs.get(&vrf) else { return };
+        let ends = [owner.v4.path_end(), owner.v6.path_end()];
         for walk in &mut self.walks {
             if let Walk::Paths { vrf: walked, purpose: Purpose::NextHops(next_hops), place } = walk
                 && *walked == vrf
@@ -86,11 +95,13 @@ impl Engine {
                 && place.path == PathRef(0)
             {
                 next_hops.insert(next_hop);
+                place.ends = ends;
                 return;
             }
         }
         let purpose = Purpose::NextHops(BTreeSet::from([next_hop]));
-        self.walks.push_back(Walk::Paths { vrf, purpose, place: Place::START });
+        self.stale += 1;
+        self.walks.push_back(Walk::Paths { vrf, purpose, place: Place { ends, ..Place::START } });
     }
 
     /// Ends the flush of a source that has routes to announce again.
@@ -109,12 +120,12 @@ impl Engine {
             Walk::Edge(no) => self.step_edge(no, turn).then_some(walk),
             Walk::Paths { vrf, purpose, mut place } => {
                 let more = if place.ipv6 {
-                    self.step_paths::<Ipv6Net>(vrf, &purpose, &mut place.path, turn)
+                    self.step_paths::<Ipv6Net>(vrf, &purpose, &mut place, turn)
                 } else {
-                    self.step_paths::<Ipv4Net>(vrf, &purpose, &mut place.path, turn)
+                    self.step_paths::<Ipv4Net>(vrf, &purpose, &mut place, turn)
                 };
                 if !more && !place.ipv6 {
-                    place = Place { ipv6: true, ..Place::START };
+                    place = Place { ipv6: true, path: PathRef(0), ..place };
                 } else if !more && !self.ended(vrf, &purpose) {
                     place = Place::START;
                 } else if !more {
@@ -129,7 +140,7 @@ impl Engine {
     fn ended(&mut self, vrf: VrfId, purpose: &Purpose) -> bool {
         match purpose {
             Purpose::Flush(source) => self.flushed(*source),
-            Purpose::NextHops(_) => {}
+            Purpose::NextHops(_) => self.stale -= 1,
             Purpose::Clear => {
                 let Some(left) = self.vrfs.get(&vrf) else { return true };
                 if left.v4.path_count() + left.v6.path_count() > 0 || !left.out.is_empty() || !left.into.is_empty() {
@@ -146,7 +157,7 @@ impl Engine {
         true
     }
 
-    fn step_paths<K: TableKey>(&mut self, vrf: VrfId, purpose: &Purpose, at: &mut PathRef, turn: &mut usize) -> bool {
+    fn step_paths<K: TableKey>(&mut self, vrf: VrfId, purpose: &Purpose, place: &mut Place, turn: &mut usize) -> bool {
         let Some(owner) = self.vrfs.get(&vrf) else { return false };
         let sources = &self.pools.sources;
         let wanted = |path: &Path| match purpose {
@@ -157,9 +168,10 @@ impl Engine {
         let table = K::table(owner);
         let mut found: Vec<(K, DestId, Path)> = Vec::new();
         let mut more = false;
-        for (path_ref, dest, path) in table.paths_from(*at) {
+        let end = place.ends[usize::from(place.ipv6)];
+        for (at, dest, path) in table.paths_from(place.path).take_while(|(at, ..)| *at < end) {
             if *turn == 0 {
-                (*at, more) = (path_ref, true);
+                (place.path, more) = (at, true);
                 break;
             }
             *turn -= 1;
