@@ -173,7 +173,7 @@ pub struct NeighborConfig {
     pub multihop: Option<u8>,
     /// How often our own AS number may be in a received AS_PATH.
     pub allow_as_in: u8,
-    /// Most prefixes accepted per family; one more ends the session with CEASE/1 (RFC 4486).
+    /// Most prefixes accepted, of all families; one more ends the session with CEASE/1 (RFC 4486), and it rests for a minute.
     pub max_prefixes: Option<u32>,
     /// Offer IPv4 routes with IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,

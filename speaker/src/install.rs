@@ -170,7 +170,11 @@ impl Wishes {
 
 /// What leads packets into tables.
 trait Bind {
+    /// Makes these interfaces, and no others, lead into their tables.
     fn bind(&mut self, rules: &BTreeMap<String, u32>);
+
+    /// Says what about the interfaces would keep leaks from working.
+    fn look(&self, rules: &BTreeMap<String, u32>);
 }
 
 /// In memory no packets are moved.
@@ -178,6 +182,8 @@ struct NoRules;
 
 impl Bind for NoRules {
     fn bind(&mut self, _: &BTreeMap<String, u32>) {}
+
+    fn look(&self, _: &BTreeMap<String, u32>) {}
 }
 
 #[cfg(target_os = "linux")]
@@ -196,6 +202,12 @@ impl Bind for fib::linux::Rules {
                 }
             }
             Err(error) => warn!(%error, "rules cannot be read"),
+        }
+    }
+
+    fn look(&self, rules: &BTreeMap<String, u32>) {
+        for strict in fib::linux::strict_reverse_paths(rules.keys().map(String::as_str)) {
+            warn!("{strict}");
         }
     }
 }
@@ -259,8 +271,11 @@ impl<S: Sink, R: Bind> Worker<S, R> {
         self.through = state.through;
         let (converged, stop) = (state.converged, state.stop);
         drop(state);
-        if rules.is_some() && rules != self.wanted_rules {
-            self.wanted_rules = rules;
+        if let Some(rules) = rules
+            && self.wanted_rules.as_ref() != Some(&rules)
+        {
+            self.rules.look(&rules);
+            self.wanted_rules = Some(rules);
             self.bind();
         }
         for table in dropped {

@@ -14,6 +14,7 @@ mod diff;
 mod error;
 mod install;
 mod kernel;
+mod limit;
 mod listener;
 mod manager;
 mod session;
@@ -43,7 +44,7 @@ pub use leak_engine::{
 pub use status::*;
 pub use watch::{Cursor, Event, Standing, Watch, Watched};
 
-use manager::Manager;
+use manager::{Manager, Shown};
 use watch::Ring;
 
 /// A running speaker. Clones are handles to the same one; it runs until [`stop`](Speaker::stop). When the last handle goes without
@@ -57,6 +58,7 @@ pub struct Speaker {
 struct Inner {
     /// `None` once stopped.
     manager: Mutex<Option<Manager>>,
+    shown: Arc<Shown>,
     shard: shard::Handle,
     ring: Arc<Ring>,
     began: Instant,
@@ -92,13 +94,14 @@ impl Builder {
         self.config.check().map_err(Error::Config)?;
         let ring = Ring::new(self.events_kept.unwrap_or(1 << 16));
         let shard = shard::start(&self.config, Arc::clone(&ring))?;
-        let mut manager = Manager::new(self.config.clone(), shard.clone(), Arc::clone(&ring));
+        let shown = Arc::<Shown>::default();
+        let mut manager = Manager::new(self.config.clone(), Arc::clone(&shown), shard.clone(), Arc::clone(&ring));
         if let Err(error) = manager.apply(self.config).await {
             manager.stop().await;
             return Err(error);
         }
         Ok(Speaker {
-            inner: Arc::new(Inner { manager: Mutex::new(Some(manager)), shard, ring, began: Instant::now() }),
+            inner: Arc::new(Inner { manager: Mutex::new(Some(manager)), shown, shard, ring, began: Instant::now() }),
         })
     }
 }
@@ -139,8 +142,7 @@ impl Speaker {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn config(&self) -> Result<Config, Error> {
-        let manager = self.inner.manager.lock().await;
-        Ok(manager.as_ref().ok_or(Error::Stopped)?.config().clone())
+        Ok(self.inner.shown.standing()?.config.clone())
     }
 
     /// The speaker as a whole.
@@ -148,25 +150,23 @@ impl Speaker {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn status(&self) -> Result<Status, Error> {
-        let (config, listening, views) = {
-            let manager = self.inner.manager.lock().await;
-            let manager = manager.as_ref().ok_or(Error::Stopped)?;
-            (manager.config().clone(), manager.listening(), manager.views())
-        };
+        let standing = self.inner.shown.standing()?;
         let shard = self.inner.shard.summary().await?;
+        let up = standing.sessions.values().filter(|session| session.view().state == State::Established);
+        let config = &standing.config;
         Ok(Status {
+            name: config.name.clone(),
+            asn: config.asn,
+            router_id: config.router_id,
+            zone: config.zone.clone(),
             uptime: self.inner.began.elapsed(),
-            listening,
+            listening: standing.listening.clone(),
             converged: shard.converged,
             neighbors: config.neighbors.len(),
-            established: views.values().filter(|view| view.state == State::Established).count(),
+            established: up.count(),
             attributes: shard.attributes,
             fib: shard.fib,
             edges: shard.edges,
-            name: config.name,
-            asn: config.asn,
-            router_id: config.router_id,
-            zone: config.zone,
         })
     }
 
@@ -175,18 +175,13 @@ impl Speaker {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn neighbors(&self) -> Result<Vec<NeighborStatus>, Error> {
-        let (config, mut views) = {
-            let manager = self.inner.manager.lock().await;
-            let manager = manager.as_ref().ok_or(Error::Stopped)?;
-            (manager.config().clone(), manager.views())
-        };
+        let standing = self.inner.shown.standing()?;
         let mut routes = self.inner.shard.neighbor_routes().await?;
-        Ok(config
-            .neighbors
-            .iter()
+        let neighbors = standing.config.neighbors.iter();
+        Ok(neighbors
             .filter_map(|neighbor| {
                 let key = neighbor.key();
-                let view = views.remove(&key)?;
+                let view = standing.sessions.get(&key)?.view();
                 let routes = routes.remove(&key).unwrap_or_default();
                 Some(NeighborStatus::new(neighbor, view, routes))
             })
@@ -256,10 +251,9 @@ impl Speaker {
     /// # Errors
     /// [`Error::UnknownNeighbor`] or [`Error::Stopped`].
     pub async fn refresh(&self, neighbor: &NeighborKey, family: AfiSafi) -> Result<(), Error> {
-        let manager = self.inner.manager.lock().await;
-        let manager = manager.as_ref().ok_or(Error::Stopped)?;
-        let commands = manager.commands(neighbor).ok_or_else(|| Error::UnknownNeighbor(neighbor.clone()))?;
-        commands.send(session::Command::Refresh(family)).await.map_err(|_| Error::Stopped)
+        let standing = self.inner.shown.standing()?;
+        let session = standing.sessions.get(neighbor).ok_or_else(|| Error::UnknownNeighbor(neighbor.clone()))?;
+        session.commands.send(session::Command::Refresh(family)).await.map_err(|_| Error::Stopped)
     }
 
     /// The events from now on, or from a place kept from an earlier watch. A reader as slow as it likes delays nobody.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::limit::Limit;
 use crate::session::Command;
 
 /// Connections that the kernel holds until they are accepted.
@@ -110,9 +111,10 @@ impl Drop for Listener {
 }
 
 async fn accept(listener: TcpListener, device: Option<String>, registry: Arc<Registry>) {
+    let mut refusals = Limit::default();
     loop {
         match listener.accept().await {
-            Ok((stream, remote)) => dispatch(stream, remote, device.clone(), &registry),
+            Ok((stream, remote)) => dispatch(stream, remote, device.clone(), &registry, &mut refusals),
             Err(error) => {
                 // Out of file descriptors, most likely: the connection waits in the backlog meanwhile.
                 warn!(%error, "cannot accept");
@@ -122,7 +124,7 @@ async fn accept(listener: TcpListener, device: Option<String>, registry: Arc<Reg
     }
 }
 
-fn dispatch(stream: TcpStream, remote: SocketAddr, device: Option<String>, registry: &Registry) {
+fn dispatch(stream: TcpStream, remote: SocketAddr, device: Option<String>, registry: &Registry, refusals: &mut Limit) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
@@ -135,7 +137,9 @@ fn dispatch(stream: TcpStream, remote: SocketAddr, device: Option<String>, regis
             }
         }
         None => {
-            info!(%remote, %local, "connection refused: no neighbour is configured with these addresses");
+            if let Some(suppressed) = refusals.admit(std::time::Instant::now()) {
+                info!(%remote, %local, suppressed, "connection refused: no neighbour has these addresses");
+            }
             tokio::spawn(refuse(stream));
         }
     }

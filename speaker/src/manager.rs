@@ -3,7 +3,8 @@
 //! Owns the running sessions and listeners. One change at a time; the shard and the sessions do the work.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bgp_session::{Capabilities, RemoteAs};
 use bgp_wire::{AfiSafi, Notification, notification::cease};
@@ -15,16 +16,41 @@ use crate::config::{Binding, Class, Config, NeighborConfig, NeighborKey};
 use crate::diff::{Applied, Change, difference};
 use crate::error::Error;
 use crate::listener::{Expected, Listener, Origin, Registry};
-use crate::session::{self, Command, Endpoint, Handle, NeighborId, Setup, View};
+use crate::session::{self, Command, Endpoint, Handle, NeighborId, Observer, Setup};
 use crate::shard::{self, ShardNeighbor};
 use crate::watch::{Event, Ring};
 
 /// Commands that wait for a session.
 const COMMANDS: usize = 16;
 
+/// What the handle's questions are answered from, so that none waits for a change under way.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(RwLock<Option<Arc<Standing>>>);
+
+/// What stands after the last change.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) config: Config,
+    pub(crate) listening: Vec<SocketAddr>,
+    pub(crate) sessions: HashMap<NeighborKey, Observer>,
+}
+
+impl Shown {
+    /// What stands, unless the speaker has stopped.
+    pub(crate) fn standing(&self) -> Result<Arc<Standing>, Error> {
+        let standing = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        standing.clone().ok_or(Error::Stopped)
+    }
+
+    fn set(&self, standing: Option<Standing>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = standing.map(Arc::new);
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Manager {
     config: Config,
+    shown: Arc<Shown>,
     listeners: HashMap<ListenKey, Listener>,
     sessions: HashMap<NeighborKey, Session>,
     registry: Arc<Registry>,
@@ -34,7 +60,7 @@ pub(crate) struct Manager {
     ring: Arc<Ring>,
 }
 
-type ListenKey = (std::net::SocketAddr, Option<String>);
+type ListenKey = (SocketAddr, Option<String>);
 
 #[derive(Debug)]
 struct Session {
@@ -44,12 +70,13 @@ struct Session {
 
 impl Manager {
     /// A manager of nothing yet.
-    pub(crate) fn new(config: Config, shard: shard::Handle, ring: Arc<Ring>) -> Self {
+    pub(crate) fn new(config: Config, shown: Arc<Shown>, shard: shard::Handle, ring: Arc<Ring>) -> Self {
         // What identifies the speaker is not a change when it starts.
         let config =
             Config { listen: Vec::new(), vrfs: Vec::new(), neighbors: Vec::new(), edges: Vec::new(), ..config };
         Self {
             config,
+            shown,
             listeners: HashMap::new(),
             sessions: HashMap::new(),
             registry: Arc::default(),
@@ -60,23 +87,15 @@ impl Manager {
         }
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    pub(crate) fn listening(&self) -> Vec<std::net::SocketAddr> {
-        let mut addresses: Vec<_> = self.listeners.values().map(|l| l.address).collect();
-        addresses.sort();
-        addresses
-    }
-
-    pub(crate) fn views(&self) -> HashMap<NeighborKey, View> {
-        self.sessions.iter().map(|(key, session)| (key.clone(), session.handle.view())).collect()
-    }
-
-    /// A neighbour's command channel.
-    pub(crate) fn commands(&self, key: &NeighborKey) -> Option<mpsc::Sender<Command>> {
-        self.sessions.get(key).map(|session| session.handle.commands.clone())
+    fn show(&self) {
+        let mut listening: Vec<_> = self.listeners.values().map(|listener| listener.address).collect();
+        listening.sort();
+        let sessions = self.sessions.iter();
+        self.shown.set(Some(Standing {
+            config: self.config.clone(),
+            listening,
+            sessions: sessions.map(|(key, session)| (key.clone(), session.handle.observer.clone())).collect(),
+        }));
     }
 
     pub(crate) async fn apply(&mut self, config: Config) -> Result<Applied, Error> {
@@ -88,6 +107,7 @@ impl Manager {
         if applied.changes.is_empty() {
             // The order of lists may differ, and is what is shown.
             self.config = config;
+            self.show();
             return Ok(applied);
         }
         let opened = self.open_listeners(&config)?;
@@ -98,7 +118,7 @@ impl Manager {
         for neighbor in &config.neighbors {
             let key = neighbor.key();
             let (id, commands) = match self.sessions.get(&key) {
-                Some(session) => (session.id, session.handle.commands.clone()),
+                Some(session) => (session.id, session.handle.observer.commands.clone()),
                 None => {
                     let id = NeighborId(self.next_id);
                     self.next_id += 1;
@@ -119,6 +139,7 @@ impl Manager {
         self.close_listeners(&config).await;
         self.listeners.extend(opened);
         self.config = Arc::unwrap_or_clone(config);
+        self.show();
         self.ring.push([Event::Applied(applied.changes.len())]);
         Ok(applied)
     }
@@ -138,6 +159,7 @@ impl Manager {
         }
         stopping.join_all().await;
         self.shard.stop().await;
+        self.shown.set(None);
         self.ring.close();
     }
 
@@ -206,7 +228,7 @@ impl Manager {
             let origin = Origin { device: device(config, neighbor), remote: neighbor.address.to_canonical() };
             let expected = Expected {
                 local: neighbor.local_address.map(|address| address.to_canonical()),
-                commands: session.handle.commands.clone(),
+                commands: session.handle.observer.commands.clone(),
             };
             Some((origin, expected))
         });
@@ -262,6 +284,8 @@ fn session_config(config: &Config, neighbor: &NeighborConfig, NeighborId(seed): 
         capabilities: Capabilities {
             extended_next_hop,
             // Whom we do not trust does not learn our name.
+            // We would have to forget what the marked refresh did not repeat, and do not.
+            enhanced_route_refresh: false,
             hostname: hostname.filter(|_| neighbor.class == Class::Fabric),
             ..Capabilities::default()
         },

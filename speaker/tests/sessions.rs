@@ -371,3 +371,53 @@ async fn a_hub_passes_routes_between_many_speakers_in_one_process() {
         speaker.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_next_hop_is_resolved_by_other_routes_and_followed_as_they_change() {
+    let (ours, inside, outside) = (address(), address(), address());
+    let mut config = config(A_AS, ours, &["default"]);
+    config.neighbors = vec![passive("default", ours, inside, A_AS), passive("default", ours, outside, B_AS)];
+    let speaker = start(config).await;
+    let to = speaker.status().await.unwrap().listening[0];
+    let mut inside_raw = Raw::establish(inside, to, A_AS).await;
+    let mut outside_raw = Raw::establish(outside, to, B_AS).await;
+    // 10.60.0.0/16 by 10.50.0.9, to which nothing leads yet.
+    let mut attributes = raw::mandatory(0, 65100, [10, 50, 0, 9].into());
+    attributes.extend_from_slice(&[0x40, 5, 4, 0, 0, 0, 100]);
+    inside_raw.send(&raw::update(&attributes, &[16, 10, 60])).await;
+    let unreachable = || async {
+        let route = speaker.route("default", net("10.60.0.0/16")).await.unwrap();
+        match &route {
+            Some(found) if found.paths.iter().all(|path| !path.best && !path.reachable) => Ok(()),
+            _ => Err(route),
+        }
+    };
+    eventually("it is there and leads nowhere", async || unreachable().await).await;
+
+    outside_raw.send(&raw::update(&raw::mandatory(0, B_AS, outside), &[16, 10, 50])).await;
+    has_route(&speaker, "default", "10.60.0.0/16").await;
+    let mut withdrawal = raw::update(&[], &[]);
+    withdrawal.splice(19..21, [0, 3, 16, 10, 50]);
+    withdrawal[17] += 3;
+    outside_raw.send(&withdrawal).await;
+    eventually("it leads nowhere again", async || unreachable().await).await;
+    drop((inside_raw, outside_raw));
+    speaker.stop().await;
+}
+
+#[tokio::test]
+async fn a_speaker_ends_when_its_last_handle_goes() {
+    let (speaker, theirs, to) = waiting(|_| {}).await;
+    let mut raw = Raw::establish(theirs, to, B_AS).await;
+    let other = speaker.clone();
+    drop(speaker);
+    established(&other, theirs).await;
+    drop(other);
+    raw.notification().await;
+    assert_eq!(raw.next().await, None);
+    eventually("nobody listens", async || match tokio::net::TcpStream::connect(to).await {
+        Ok(_) => Err("somebody listens"),
+        Err(_) => Ok(()),
+    })
+    .await;
+}

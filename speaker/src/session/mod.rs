@@ -4,7 +4,6 @@
 //! gives the shard what was received, in order, over a bounded channel. While the shard is busy it stops reading, so that
 //! back-pressure reaches the peer's TCP window, and goes on sending keepalives. It decides nothing about routes.
 
-mod fault_log;
 mod outbox;
 mod transport;
 
@@ -13,7 +12,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bgp_session::{Connection, DownReason, Event, Input, Negotiated, Session, State};
 use bgp_wire::notification::cease;
@@ -22,12 +21,12 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::config::NeighborKey;
+use crate::limit::Limit;
 use crate::status::MessageCounts;
-use fault_log::FaultLog;
 pub(crate) use outbox::Outbox;
 use outbox::{Inbox, Popped};
 pub(crate) use transport::Endpoint;
@@ -35,6 +34,9 @@ use transport::Transport;
 
 /// Most octets of our own messages that wait on a connection before more are taken from the shard's queue.
 const UNSENT: usize = 256 << 10;
+
+/// How long a session rests that was ended for what would only happen again.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// A neighbour as the shard knows it. Never used twice in one speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Refresh(AfiSafi),
     /// End the session with this and bring it up again.
     Reset(Notification),
+    /// End the session with this, and bring it up again only after a while.
+    Pause(Notification),
     /// End it for good.
     Stop(Notification),
 }
@@ -83,20 +87,28 @@ pub(crate) struct View {
 /// A running session, as its owner holds it.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    pub(crate) commands: mpsc::Sender<Command>,
-    view: Arc<Mutex<View>>,
+    pub(crate) observer: Observer,
     task: JoinHandle<()>,
 }
 
-impl Handle {
+/// A session to look at and to command.
+#[derive(Debug, Clone)]
+pub(crate) struct Observer {
+    pub(crate) commands: mpsc::Sender<Command>,
+    view: Arc<Mutex<View>>,
+}
+
+impl Observer {
     pub(crate) fn view(&self) -> View {
         lock(&self.view).clone()
     }
+}
 
+impl Handle {
     /// Ends the session with this notification; returns once its connections are closed.
     pub(crate) async fn stop(self, notification: Notification) {
         // A send that fails means the task has ended already.
-        let _ = self.commands.send(Command::Stop(notification)).await;
+        let _ = self.observer.commands.send(Command::Stop(notification)).await;
         let _ = self.task.await;
     }
 }
@@ -138,11 +150,12 @@ pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc:
         inbox: None,
         closing: JoinSet::new(),
         stopping: false,
-        faults: FaultLog::default(),
+        restart: None,
+        faults: Limit::default(),
         messages: MessageCounts::default(),
         view: Arc::clone(&view),
     };
-    Handle { commands: sender, view, task: tokio::spawn(task.run()) }
+    Handle { observer: Observer { commands: sender, view }, task: tokio::spawn(task.run()) }
 }
 
 struct Task {
@@ -162,7 +175,9 @@ struct Task {
     /// Connections given up that still deliver their last message.
     closing: JoinSet<()>,
     stopping: bool,
-    faults: FaultLog,
+    /// When a paused session starts again.
+    restart: Option<tokio::time::Instant>,
+    faults: Limit,
     messages: MessageCounts,
     view: Arc<Mutex<View>>,
 }
@@ -176,6 +191,7 @@ enum Wake {
     Readable(Connection),
     Writable(Connection),
     Timer,
+    Restart,
     Room,
     ShardGone,
     Messages(Popped),
@@ -197,6 +213,10 @@ impl Task {
                 Wake::Readable(connection) => self.read(connection),
                 Wake::Writable(connection) => self.write(connection),
                 Wake::Timer => self.timer(),
+                Wake::Restart => {
+                    self.restart = None;
+                    self.handle(Input::Start);
+                }
                 Wake::Room | Wake::Closed => {}
                 Wake::ShardGone => self.to_shard.clear(),
                 Wake::Messages(popped) => {
@@ -226,6 +246,7 @@ impl Task {
             () = writable(outgoing) => Wake::Writable(Connection::Outgoing),
             () = writable(incoming) => Wake::Writable(Connection::Incoming),
             () = clock.sleep_until(deadline) => Wake::Timer,
+            () = restart(self.restart), if !self.stopping => Wake::Restart,
             permit = self.shard.reserve(), if !self.to_shard.is_empty() => match permit {
                 Ok(permit) => {
                     if let Some(message) = self.to_shard.pop_front() {
@@ -253,6 +274,10 @@ impl Task {
                 }
             }
             Command::Reset(notification) => self.handle(Input::Reset(notification)),
+            Command::Pause(notification) => {
+                self.handle(Input::Stop(notification));
+                self.restart = Some(tokio::time::Instant::now() + PAUSE);
+            }
             Command::Stop(notification) => self.stop(notification),
         }
     }
@@ -399,7 +424,7 @@ impl Task {
                 let update = Update::from_index(&frame, &index);
                 if update.action().is_some() {
                     self.messages.faulty_updates += 1;
-                    self.faults.log(&self.key, self.clock.now(), &update);
+                    self.fault(&update);
                 }
                 self.updates.push((frame, index));
             }
@@ -409,9 +434,18 @@ impl Task {
             }
             Event::Down(reason) => self.down(&reason),
             Event::Failed(connection, reason) => {
-                debug!(neighbor = %self.key, %connection, %reason, "not established");
-                self.view().last_down = Some(reason.to_string().into());
+                self.failed(connection, &reason);
             }
+        }
+    }
+
+    /// One line for what RFC 7606 has us do about an UPDATE: the worst fault, and from whom.
+    fn fault(&mut self, update: &Update<'_>) {
+        if let Some(suppressed) = self.faults.admit(std::time::Instant::now())
+            && let Some(worst) = update.faults().max_by_key(|fault| fault.action)
+        {
+            let faults = update.faults().count();
+            warn!(neighbor = %self.key, fault = %worst, faults, suppressed, "malformed UPDATE (RFC 7606)");
         }
     }
 
@@ -450,6 +484,20 @@ impl Task {
         view.established_since = None;
         view.negotiated = None;
         view.last_down = Some(text);
+    }
+
+    /// A connection ended before there was a session. One line while the reason stays the same.
+    fn failed(&mut self, connection: Connection, reason: &DownReason) {
+        if *reason == DownReason::Collision {
+            return debug!(neighbor = %self.key, %connection, %reason, "not established");
+        }
+        let text: Arc<str> = reason.to_string().into();
+        let was = self.view().last_down.replace(Arc::clone(&text));
+        if was.as_ref() == Some(&text) {
+            debug!(neighbor = %self.key, %connection, reason = %text, "not established");
+        } else {
+            info!(neighbor = %self.key, %connection, reason = %text, "not established");
+        }
     }
 
     fn close(&mut self, connection: Connection) {
@@ -519,6 +567,13 @@ async fn writable(transport: &Option<Transport>) {
     match transport {
         Some(transport) if transport.has_unsent() => transport.writable().await,
         _ => pending().await,
+    }
+}
+
+async fn restart(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => pending().await,
     }
 }
 

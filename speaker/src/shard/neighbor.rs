@@ -228,7 +228,7 @@ impl Worker {
         if over {
             live.ending = true;
             let limit = neighbor.config.max_prefixes.unwrap_or(u32::MAX);
-            neighbor.command(Command::Reset(too_many(live_family(neighbor), limit)));
+            neighbor.command(Command::Pause(too_many(live_family(neighbor), limit)));
         }
         self.resolve_new();
     }

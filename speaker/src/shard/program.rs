@@ -185,6 +185,9 @@ impl Worker {
 
     /// Everything that follows from what came in has been wished for: edges whose walk is over are in once that is done.
     pub(super) fn settle_edges(&mut self) {
+        if self.edges.values().all(|track| track.settled.is_some()) {
+            return;
+        }
         for edge in self.engine.edges().filter(|edge| edge.settled) {
             if let Some(track) = self.edges.get_mut(&(edge.spec.from, edge.spec.to)) {
                 track.settled.get_or_insert(self.wished);
