@@ -14,7 +14,7 @@ use crate::config::{self, Settings};
 /// A path that could not be read.
 #[derive(Debug)]
 pub(crate) struct ReadError {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     error: io::Error,
 }
 
@@ -75,8 +75,17 @@ fn manifests(directory: &Path) -> io::Result<Vec<PathBuf>> {
 pub(crate) struct Documents {
     /// In the order of the files.
     pub(crate) documents: Vec<Document>,
-    /// Faults that end a file early.
-    pub(crate) broken: Vec<InputError>,
+    /// Faults that end a file early, each with the number of documents that come before it.
+    pub(crate) broken: Vec<(usize, InputError)>,
+}
+
+impl Documents {
+    /// Puts what `others` holds behind what is here.
+    pub(crate) fn append(&mut self, others: Self) {
+        let before = self.documents.len();
+        self.documents.extend(others.documents);
+        self.broken.extend(others.broken.into_iter().map(|(at, fault)| (before + at, fault)));
+    }
 }
 
 /// The documents in some files.
@@ -84,8 +93,8 @@ pub(crate) fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) ->
     let mut all = Documents::default();
     for (name, bytes) in files {
         let (documents, fault) = network_peering::read(name, bytes);
-        all.documents.extend(documents);
-        all.broken.extend(fault);
+        let broken = fault.map(|fault| (documents.len(), fault)).into_iter().collect();
+        all.append(Documents { documents, broken });
     }
     all
 }
@@ -103,7 +112,7 @@ pub(crate) struct Checked {
 /// # Errors
 /// Every fault, in the order of the documents. The warnings come in either case.
 pub(crate) fn check(documents: &Documents, state: &State) -> (Result<Checked, Vec<InputError>>, Vec<Warning>) {
-    let mut errors = documents.broken.clone();
+    let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let mut settings: Option<(Settings, &Document)> = None;
     let mut manifests = Vec::new();
@@ -134,13 +143,15 @@ pub(crate) fn check(documents: &Documents, state: &State) -> (Result<Checked, Ve
             None
         }
     };
-    // The fault that ends a file stands behind its last document.
-    errors.sort_by_key(|error| {
-        let place = (error.place.file.clone(), error.place.document);
-        let documents = || order.iter().enumerate();
-        let exact = documents().find(|(_, at)| **at == place).map(|(index, _)| index);
-        exact.or_else(|| documents().rfind(|(_, at)| at.0 == place.0).map(|(index, _)| index))
-    });
+    // The fault that ends a file stands between the documents before and behind it.
+    let position = |error: &InputError| {
+        let found = order.iter().position(|(file, index)| *file == error.place.file && *index == error.place.document);
+        2 * found.unwrap_or(order.len()) + 1
+    };
+    let mut errors: Vec<_> = errors.into_iter().map(|error| (position(&error), error)).collect();
+    errors.extend(documents.broken.iter().map(|(before, fault)| (2 * before, fault.clone())));
+    errors.sort_by_key(|(position, _)| *position);
+    let errors: Vec<_> = errors.into_iter().map(|(_, error)| error).collect();
     match world {
         Some(world) if errors.is_empty() => {
             warnings.extend(world.warnings.iter().cloned());
@@ -171,5 +182,15 @@ mod tests {
     fn a_path_that_is_not_there_is_named() {
         let error = read(&["/nonexistent/x.yaml".into()]).unwrap_err();
         assert!(error.to_string().starts_with("/nonexistent/x.yaml: "), "{error}");
+    }
+
+    #[test]
+    fn faults_come_in_the_order_of_the_documents_whatever_they_are() {
+        let files = [("1", "id: a\nvrf: x\n---\nb: [\n"), ("2", ": ]["), ("3", "kind: Pod\n")];
+        let parsed = parse(files.map(|(name, text)| (name, text.as_bytes())));
+        let (checked, _) = check(&parsed, &State::default());
+        let places: Vec<_> =
+            checked.unwrap_err().iter().map(|error| (error.place.file.to_string(), error.place.document)).collect();
+        assert_eq!(places, [("1".into(), 0), ("1".into(), 1), ("2".into(), 0), ("3".into(), 0)]);
     }
 }

@@ -64,13 +64,13 @@ fn answer(args: &EvalArgs) -> Result<String, Vec<InputError>> {
         Some(path) => read_state(path).map_err(|error| vec![error])?,
         None => State::default(),
     };
-    let world = load(&args.files, &state);
+    let (checked, warned) = load(&args.files, &state);
     let routes = args.routes.as_deref().map_or_else(|| Ok((Vec::new(), Vec::new())), routes);
-    let (world, (routes, warnings)) = match (world, routes) {
-        (Ok(world), Ok(routes)) => (world, routes),
-        (world, routes) => return Err([world.err(), routes.err()].into_iter().flatten().flatten().collect()),
+    print_warnings(&warned);
+    let (world, (routes, warnings)) = match (checked, routes) {
+        (Ok(checked), Ok(routes)) => (checked.world, routes),
+        (checked, routes) => return Err([checked.err(), routes.err()].into_iter().flatten().flatten().collect()),
     };
-    print_warnings(&world.warnings);
     print_warnings(&warnings);
     let options = Options {
         limit: args.limit,

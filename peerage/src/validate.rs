@@ -5,10 +5,10 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
-use network_peering::{ErrorType, InputError, Place, State, Warning, World};
+use network_peering::{ErrorType, InputError, Place, State, Warning};
 use serde::Serialize;
 
-use crate::documents;
+use crate::documents::{self, Checked};
 
 /// The form of a one-shot command's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,12 +29,13 @@ pub(crate) struct ValidateArgs {
 
 /// Runs the command; the exit code is 1 if the input has a fault.
 pub(crate) fn run(args: &ValidateArgs) -> ExitCode {
-    match load(&args.files, &State::default()) {
-        Ok(world) => {
-            print_warnings(&world.warnings);
+    let (checked, warnings) = load(&args.files, &State::default());
+    print_warnings(&warnings);
+    match checked {
+        Ok(checked) => {
             match args.output {
                 Some(Format::Json) => println!("{}", errors_as_json(&[])),
-                None => println!("valid: {}", contents(&world)),
+                None => println!("valid: {}", contents(&checked)),
             }
             ExitCode::SUCCESS
         }
@@ -42,14 +43,15 @@ pub(crate) fn run(args: &ValidateArgs) -> ExitCode {
     }
 }
 
-/// Reads and checks everything behind `paths`.
-pub(crate) fn load(paths: &[PathBuf], state: &State) -> Result<World, Vec<InputError>> {
-    let files = documents::read(paths).map_err(|error| vec![unreadable("", error.to_string())])?;
-    let files = documents::parse(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-    let (checked, warnings) = documents::check(&files, state);
-    let mut world = checked?.world;
-    world.warnings = warnings;
-    Ok(world)
+/// Reads and checks everything behind `paths`. The warnings come in either case.
+pub(crate) fn load(paths: &[PathBuf], state: &State) -> (Result<Checked, Vec<InputError>>, Vec<Warning>) {
+    match documents::read(paths) {
+        Ok(files) => {
+            let files = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+            documents::check(&documents::parse(files), state)
+        }
+        Err(error) => (Err(vec![unreadable(&error.path.display().to_string(), error.to_string())]), Vec::new()),
+    }
 }
 
 /// The fault of a file that could not be used at all.
@@ -87,12 +89,14 @@ fn errors_as_json(errors: &[InputError]) -> String {
     serde_json::to_string(&Answer { errors }).unwrap_or_default()
 }
 
-fn contents(world: &World) -> String {
+fn contents(checked: &Checked) -> String {
+    let world = &checked.world;
     format!(
-        "networks {}, peerings {}, projects {}, prefixes {}",
+        "networks {}, peerings {}, projects {}, prefixes {}, speakers {}",
         world.networks.len(),
         world.peerings.len(),
         world.projects.len(),
-        world.prefixes.len()
+        world.prefixes.len(),
+        usize::from(checked.settings.is_some())
     )
 }

@@ -157,8 +157,7 @@ impl DocumentSet {
             if !standing.is_empty() {
                 self.applied.push(AppliedFile { name, text, standing });
             }
-            given.documents.extend(parsed.documents);
-            given.broken.extend(parsed.broken);
+            given.append(parsed);
         }
         (results, given)
     }
