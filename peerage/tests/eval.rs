@@ -1,5 +1,7 @@
 //! The contract of `peerage validate` and `peerage eval`, seen from outside: exit codes, the two outputs, the state file.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
