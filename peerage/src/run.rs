@@ -2,7 +2,7 @@
 //!
 //! SIGHUP reads the files again; SIGTERM and SIGINT end it. What the daemon does is [`crate::daemon`]'s.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -31,10 +31,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Error> {
     let files = load(&args.files)?;
     // The API's socket first: whoever holds it is running already.
     let (checked, warnings) = documents::check(&files, &State::default());
-    validate::print_warnings(&warnings);
     let settings = match checked {
         Ok(checked) => checked.settings.ok_or(StartError::NoSpeaker)?,
-        Err(faults) => return Ok(validate::fail(&faults, None)),
+        Err(faults) => {
+            validate::print_warnings(&warnings);
+            return Ok(validate::fail(&faults, None));
+        }
     };
     let server = Server::bind(&settings.socket).await.map_err(|error| {
         format!("{}: {error}; spec.api.socket says where the API is served", settings.socket.display())
@@ -69,6 +71,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Error> {
 }
 
 async fn reload(daemon: &Daemon, paths: &[PathBuf]) {
+    if paths.iter().any(|path| path == Path::new("-")) {
+        error!("nothing is reloaded: standard input cannot be read a second time");
+        return;
+    }
     let files = match load(paths) {
         Ok(files) => files,
         Err(error) => {

@@ -106,6 +106,8 @@ pub(crate) struct Neighbor {
     pub(crate) state: String,
     /// Seconds in `Established`.
     pub(crate) uptime: Option<u64>,
+    /// How often it was established since the speaker's start.
+    pub(crate) established_count: u64,
     /// Why the last session ended, or what keeps routes from passing.
     pub(crate) reason: Option<String>,
     /// Negotiated, in seconds.
@@ -335,7 +337,7 @@ mod tests {
         let neighbor = json!({
             "vrf": "a", "address": "10.0.0.1", "description": null, "localAs": 1, "remoteAs": 2,
             "remoteId": "10.0.0.1", "remoteHostname": "host", "class": "fabric", "state": "Established",
-            "uptime": 7, "reason": null, "holdTime": 9, "families": ["ipv4-unicast"], "accepted": 3,
+            "uptime": 7, "establishedCount": 1, "reason": null, "holdTime": 9, "families": ["ipv4-unicast"], "accepted": 3,
             "refused": { "PrefixList": 1 }, "advertised": 4,
         });
         assert_eq!(round::<Neighbor>(&neighbor), neighbor);

@@ -70,8 +70,13 @@ impl Server {
             }
             Err(error) => return Err(error),
         }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+        // It gets its place once it has its mode, so that nobody can connect before.
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        let _ = std::fs::remove_file(&beside);
+        let listener = UnixListener::bind(&beside)?;
+        std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o660))?;
+        std::fs::rename(&beside, path)?;
         Ok(Self { listener, path: path.to_owned() })
     }
 
@@ -164,11 +169,21 @@ async fn vrfs(State(daemon): State<Arc<Daemon>>) -> Answer<Vec<schema::Vrf>> {
 }
 
 async fn delete_peering(State(daemon): State<Arc<Daemon>>, Query(query): Query<NameQuery>) -> Answer<schema::Applied> {
-    Ok(Json(daemon.delete_peering(&query.name).await?))
+    to_the_end(async move { daemon.delete_peering(&query.name).await }).await
 }
 
 async fn apply(State(daemon): State<Arc<Daemon>>, Json(apply): Json<schema::Apply>) -> Answer<schema::Applied> {
-    Ok(Json(daemon.apply(apply.files).await?))
+    to_the_end(async move { daemon.apply(apply.files).await }).await
+}
+
+/// Carries out a change even if the client goes away meanwhile.
+async fn to_the_end(
+    change: impl Future<Output = Result<schema::Applied, schema::Failure>> + Send + 'static,
+) -> Answer<schema::Applied> {
+    match tokio::spawn(change).await {
+        Ok(done) => Ok(Json(done?)),
+        Err(error) => Err(Error(schema::Failure::new("Internal", error.to_string()))),
+    }
 }
 
 async fn routes(State(daemon): State<Arc<Daemon>>, Query(query): Query<RoutesQuery>) -> Answer<schema::Routes> {

@@ -94,6 +94,7 @@ impl Daemon {
         let (plan, warnings) = plan::make(&documents, state, now());
         let plan = plan.map_err(StartError::Documents)?;
         log::warnings(&warnings);
+        log::warnings(&plan.view.outcome.warnings);
         store.save(&plan.state, documents.applied()).map_err(StartError::Store)?;
         let speaker = Speaker::builder().config(plan.config.clone()).start().await.map_err(StartError::Speaker)?;
         log::transitions(None, &plan.view);
@@ -128,7 +129,7 @@ impl Daemon {
         let mut control = self.control.lock().await;
         let mut documents = control.documents.clone();
         documents.replace_files(files);
-        self.carry_out(&mut control, documents, Vec::new()).await
+        self.carry_out(&mut control, documents, Vec::new(), None).await
     }
 
     /// Adds documents to those in force, in the place of any of the same identity.
@@ -140,10 +141,10 @@ impl Daemon {
         let mut documents = control.documents.clone();
         let (results, given) = documents.apply(texts);
         // First for themselves, so that faults show the place in what was given.
-        let (checked, _) = documents::check(&given, &control.state);
+        let (checked, warnings) = documents::check(&given, &control.state);
         checked.map_err(|faults| invalid(&faults))?;
         let results = results.into_iter().map(|(identity, result)| (identity.to_string(), result));
-        self.carry_out(&mut control, documents, results.collect()).await
+        self.carry_out(&mut control, documents, results.collect(), Some(warnings)).await
     }
 
     /// Deletes the `Peering` of this name, `NAME` or `NAMESPACE/NAME`.
@@ -156,7 +157,7 @@ impl Daemon {
         match documents.delete(|identity| identity.is_peering(name)) {
             Ok(Some(identity)) => {
                 let results = vec![(identity.to_string(), SetResult::Deleted)];
-                self.carry_out(&mut control, documents, results).await
+                self.carry_out(&mut control, documents, results, Some(Vec::new())).await
             }
             Ok(None) => Err(Failure::new("NotFound", format!("there is no peering {name:?}"))),
             Err(document) => Err(Failure::new(
@@ -169,17 +170,21 @@ impl Daemon {
         }
     }
 
-    /// Evaluates `documents`, keeps what must outlive the run, and programs the speaker.
+    /// Evaluates `documents`, keeps what must outlive the run, and programs the speaker. `given` are the warnings of
+    /// the documents that this is about; without, it is about all.
     async fn carry_out(
         &self,
         control: &mut Control,
         documents: DocumentSet,
         results: Vec<(String, SetResult)>,
+        given: Option<Vec<Warning>>,
     ) -> Result<Applied, Failure> {
-        let (plan, warnings) = plan::make(&documents, control.state.clone(), now());
+        let (plan, all) = plan::make(&documents, control.state.clone(), now());
         let plan = plan.map_err(|faults| invalid(&faults))?;
         let before = self.view();
-        let mut warnings: Vec<String> = warnings.iter().map(Warning::to_string).collect();
+        let given = given.unwrap_or(all);
+        let mut warnings: Vec<String> =
+            given.iter().chain(&plan.view.outcome.warnings).map(Warning::to_string).collect();
         if plan.view.settings.socket != before.settings.socket
             || plan.view.settings.state_file != before.settings.state_file
         {

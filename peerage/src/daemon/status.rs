@@ -266,6 +266,7 @@ fn neighbor(neighbor: NeighborStatus, local_as: u32) -> schema::Neighbor {
         class: neighbor.class.to_string(),
         state: format!("{:?}", neighbor.state),
         uptime: uptime.map(|uptime| uptime.as_secs()),
+        established_count: neighbor.established_count,
         reason,
         hold_time: neighbor.hold_time.map(|time| time.as_secs()),
         accepted: sum(|family| family.accepted as u64),
