@@ -13,6 +13,8 @@ use rib::{NextHopState, Origination, SourceId, VrfId};
 
 const ROUTES: u32 = 100_000;
 const BUDGET: usize = 10_000;
+/// Routes that come before the engine's own work has its turn.
+const BATCH: u32 = 1000;
 const FROM: VrfId = VrfId(1);
 const TO: VrfId = VrfId(2);
 
@@ -45,6 +47,9 @@ impl Shard {
             while let Some(new) = self.engine.poll_new_next_hop() {
                 let state = NextHopState::Resolved { metric: 0, egress: Box::new([]) };
                 self.engine.set_next_hop_state(new, state);
+            }
+            if n % BATCH == 0 {
+                self.drain();
             }
         }
         self.drain();
