@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
+#[path = "../../fib/tests/support/mod.rs"]
+mod support;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use bgp_wire::{AsPathBuf, AttributesBuilder, EncodeCtx, Ipv4Unicast, Ipv6Unicast, NextHop, Origin, UpdateEncoder};
 use bytes::BytesMut;
@@ -18,36 +20,16 @@ use ipnet::IpNet;
 use speaker::{
     Advertise, Binding, Config, EdgeState, FibMode, Injected, NeighborConfig, RemoteAs, Speaker, Static, Via, VrfConfig,
 };
+use support::ip;
 
-const INSIDE: &str = "SPEAKER_TEST_NAMESPACE";
-
-/// Runs the test named so again in new user and network namespaces, and its body there.
-fn in_namespace(test: &str, body: impl Future<Output = ()>) {
-    if std::env::var(INSIDE).as_deref() == Ok(test) {
-        ip("link set lo up");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        return runtime.block_on(body);
-    }
-    let output = Command::new("unshare")
-        .args(["-rn", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, test)
-        .stdin(Stdio::null())
-        .output()
-        .expect("no unshare; install the Debian package util-linux");
-    let text = [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).into_owned()).concat();
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{test} failed in its namespace (`unshare -rn` needs unprivileged user namespaces):\n{text}"
-    );
-}
-
-fn ip(words: &str) -> String {
-    let output =
-        Command::new("ip").args(words.split_whitespace()).output().expect("no ip; install the Debian package iproute2");
-    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+/// Runs a test's body on a runtime in new user and network namespaces.
+macro_rules! in_namespace {
+    ($body:expr) => {
+        support::in_namespace(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on($body);
+        })
+    };
 }
 
 /// The line of a table, as `ip` shows it, that begins with this; none: empty.
@@ -141,7 +123,7 @@ fn interfaces() {
 
 #[test]
 fn a_leak_is_in_the_kernel_at_the_real_egress_and_all_is_gone_after_a_stop() {
-    in_namespace("a_leak_is_in_the_kernel_at_the_real_egress_and_all_is_gone_after_a_stop", async {
+    in_namespace!(async {
         interfaces();
         let leaf = start(leaf()).await;
         let raw = blue(&leaf, &["10.20.0.0/16", "2001:db8:20::/48"]).await;
@@ -173,7 +155,7 @@ fn a_leak_is_in_the_kernel_at_the_real_egress_and_all_is_gone_after_a_stop() {
 
 #[test]
 fn connected_prefixes_come_and_go_with_addresses_and_links() {
-    in_namespace("connected_prefixes_come_and_go_with_addresses_and_links", async {
+    in_namespace!(async {
         interfaces();
         let mut config = leaf();
         for vrf in &mut config.vrfs {
@@ -200,7 +182,7 @@ fn connected_prefixes_come_and_go_with_addresses_and_links() {
 
 #[test]
 fn kept_routes_are_adopted_and_stale_ones_swept_once_all_is_said() {
-    in_namespace("kept_routes_are_adopted_and_stale_ones_swept_once_all_is_said", async {
+    in_namespace!(async {
         interfaces();
         let mut config = leaf();
         config.keep_routes = true;
@@ -225,7 +207,7 @@ fn kept_routes_are_adopted_and_stale_ones_swept_once_all_is_said() {
 
 #[test]
 fn static_routes_go_by_gateway_interface_or_nowhere() {
-    in_namespace("static_routes_go_by_gateway_interface_or_nowhere", async {
+    in_namespace!(async {
         interfaces();
         let mut config = leaf();
         let fixed = |prefix: &str, via| Static { prefix: net(prefix), via };
@@ -256,7 +238,7 @@ fn static_routes_go_by_gateway_interface_or_nowhere() {
 
 #[test]
 fn a_route_that_the_kernel_refuses_fails_its_edge_and_no_other() {
-    in_namespace("a_route_that_the_kernel_refuses_fails_its_edge_and_no_other", async {
+    in_namespace!(async {
         interfaces();
         let leaf = start(leaf()).await;
         let attributes = own("10.40.0.0/16").attributes;

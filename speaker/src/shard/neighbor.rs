@@ -211,7 +211,7 @@ impl Worker {
         if live.ending {
             return;
         }
-        let mut over = false;
+        let mut over = None;
         for (frame, index) in updates {
             let update = Update::from_index(frame, index);
             if let Some(family) = update.end_of_rib() {
@@ -223,12 +223,15 @@ impl Worker {
                 continue;
             }
             let applied = self.engine.apply_update(live.source, &update, &neighbor.import);
-            over |= ignore_gone(applied).is_some_and(|applied| applied.over_maximum);
+            if ignore_gone(applied).is_some_and(|applied| applied.over_maximum) {
+                over = Some(update.mp_reach().map_or(AfiSafi::IPV4_UNICAST, |reach| reach.family));
+                break;
+            }
         }
-        if over {
+        if let Some(family) = over {
             live.ending = true;
             let limit = neighbor.config.max_prefixes.unwrap_or(u32::MAX);
-            neighbor.command(Command::Pause(too_many(live_family(neighbor), limit)));
+            neighbor.command(Command::Pause(too_many(family, limit)));
         }
         self.resolve_new();
     }
@@ -469,9 +472,4 @@ fn too_many(family: AfiSafi, limit: u32) -> Notification {
     data.put_u8(family.safi);
     data.put_u32(limit);
     Notification { code: CEASE, subcode: cease::MAXIMUM_PREFIXES, data: data.freeze() }
-}
-
-fn live_family(neighbor: &Neighbor) -> AfiSafi {
-    let first = neighbor.live.iter().flat_map(|live| live.families.iter()).next();
-    first.unwrap_or(AfiSafi::IPV4_UNICAST)
 }
