@@ -143,7 +143,8 @@ impl Target for Peerage {
         let mut neighbors = String::new();
         let mut neighbor = |vrf: &str, address, remote_as| {
             neighbors += &format!(
-                "  - {{vrf: {vrf}, address: {address}, localAddress: {target}, remoteAs: {remote_as}, class: fabric, passive: true}}\n"
+                "    - {{vrf: {vrf}, address: {address}, remoteAs: {remote_as}, class: fabric, passive: true, \
+                 families: [ipv4-unicast], timers: {{hold: 240}}}}\n"
             );
         };
         for n in 0..layout.feeders {
@@ -153,19 +154,18 @@ impl Target for Peerage {
             neighbor(sinks, place::sink(n), sink_as(n));
         }
         let (vrfs, documents) = match layout.shape {
-            Shape::Plain => ("  - {name: main, table: 100}\n".to_owned(), String::new()),
-            Shape::Leak => (
-                "  - {name: from, network: default/from, table: 101}\n  - {name: to, network: default/to, table: 102}\n"
-                    .to_owned(),
-                leak_documents(),
-            ),
+            Shape::Plain => ("    - {name: main}\n".to_owned(), String::new()),
+            Shape::Leak => {
+                ("    - {name: from, network: from}\n    - {name: to, network: to}\n".to_owned(), leak_documents())
+            }
         };
         let config = folder.join("peerage.yaml");
         fs::write(
             &config,
             format!(
-                "apiVersion: peerage.dev/v1alpha1\nkind: Speaker\nname: bench\nasn: {AS}\nrouterId: {target}\n\
-                 listen: [\"{target}:179\"]\nfib: none\napi: {{socket: {}}}\nstateFile: {}\nvrfs:\n{vrfs}neighbors:\n{neighbors}{documents}",
+                "apiVersion: peerage.dev/v1alpha1\nkind: Speaker\nmetadata: {{name: bench}}\nspec:\n  asn: {AS}\n  \
+                 routerId: {target}\n  listen: [\"{target}:179\"]\n  fib: memory\n  api: {{socket: {}}}\n  stateFile: {}\n  \
+                 vrfs:\n{vrfs}  neighbors:\n{neighbors}{documents}",
                 folder.join("api.sock").display(),
                 folder.join("state.json").display()
             ),
