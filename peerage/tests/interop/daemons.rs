@@ -35,8 +35,6 @@ pub trait Peer {
     fn learned(&self, ipv6: bool) -> BTreeSet<String>;
     /// Asks the speaker for everything again (ROUTE-REFRESH).
     fn refresh(&self);
-    /// Whether its session of a family is established.
-    fn established(&self, ipv6: bool) -> bool;
     /// The program that speaks BGP.
     fn daemon(&mut self) -> &mut Daemon;
     /// What it shows of itself, for a failure's message.
@@ -106,15 +104,15 @@ impl Peer for Bird {
     fn learned(&self, ipv6: bool) -> BTreeSet<String> {
         let session = if ipv6 { "leaf6" } else { "leaf4" };
         let text = self.query(&format!("show route protocol {session}"));
-        text.lines().filter_map(|line| line.split_whitespace().next()).filter(|word| word.contains('/')).map(str::to_owned).collect()
+        text.lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|word| word.contains('/'))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn refresh(&self) {
         self.query("reload in leaf4");
-    }
-
-    fn established(&self, ipv6: bool) -> bool {
-        self.query(if ipv6 { "show protocols leaf6" } else { "show protocols leaf4" }).contains("Established")
     }
 
     fn daemon(&mut self) -> &mut Daemon {
@@ -195,7 +193,9 @@ impl Peer for Frr {
         let table = self.json(&format!("show bgp {family} unicast json"));
         let routes = table["routes"].as_object().cloned().unwrap_or_default();
         let from_peer = |paths: &serde_json::Value| {
-            paths.as_array().is_some_and(|paths| paths.iter().any(|path| path["pathFrom"] == "external" || path["pathFrom"] == "internal"))
+            paths.as_array().is_some_and(|paths| {
+                paths.iter().any(|path| path["pathFrom"] == "external" || path["pathFrom"] == "internal")
+            })
         };
         routes.iter().filter(|(_, paths)| from_peer(paths)).map(|(prefix, _)| prefix.clone()).collect()
     }
@@ -203,13 +203,6 @@ impl Peer for Frr {
     fn refresh(&self) {
         // Without the inbound copy FRR asks its peer again.
         self.query("clear bgp ipv4 unicast * in");
-    }
-
-    fn established(&self, ipv6: bool) -> bool {
-        let family = if ipv6 { "ipv6" } else { "ipv4" };
-        let summary = self.json(&format!("show bgp {family} unicast summary json"));
-        let peers = summary["peers"].as_object().cloned().unwrap_or_default();
-        !peers.is_empty() && peers.values().all(|peer| peer["state"] == "Established")
     }
 
     fn daemon(&mut self) -> &mut Daemon {
@@ -276,11 +269,6 @@ impl Peer for Gobgp {
 
     fn refresh(&self) {
         self.query(&["neighbor", self.remotes.0, "softresetin"]);
-    }
-
-    fn established(&self, ipv6: bool) -> bool {
-        let remote = if ipv6 { self.remotes.1.unwrap_or("::") } else { self.remotes.0 };
-        self.query(&["neighbor", remote]).to_lowercase().contains("bgp state = established")
     }
 
     fn daemon(&mut self) -> &mut Daemon {

@@ -10,23 +10,23 @@ use super::rig::{Host, Rig, inside, until, until_within};
 const LEAF: &str = r#"
 apiVersion: peerage.dev/v1alpha1
 kind: Speaker
-name: leaf
-asn: 65000
-routerId: 10.255.0.1
-fib: linux
-listen: ["0.0.0.0:179", "[::]:179"]
-api: {socket: SOCKET}
-stateDir: STATE
-vrfs:
-  - {name: privnet1, network: default/privnet1, table: 101, interfaces: [toa], connected: {redistribute: true}}
-  - {name: storage, network: default/storage, table: 102, interfaces: [tos], connected: {redistribute: true}}
-  - {name: privnet3, network: default/privnet3, table: 103, interfaces: [toc], connected: {redistribute: true}}
-  - {name: internet, network: default/internet, table: 104, interfaces: [toi], connected: {redistribute: true}}
-neighbors:
-  - {vrf: privnet1, address: 10.1.0.2, remoteAs: 65001, timers: {connectRetry: 1}}
-  - {vrf: storage, address: 10.2.0.2, remoteAs: 65002, timers: {connectRetry: 1}}
-  - {vrf: privnet3, address: 10.3.0.2, remoteAs: 65003, timers: {connectRetry: 1}}
-  - {vrf: internet, address: 192.0.2.2, remoteAs: 65004, class: external, policy: {import: accept, export: accept}, timers: {connectRetry: 1}}
+metadata: {name: leaf}
+spec:
+  asn: 65000
+  routerId: 10.255.0.1
+  fib: linux
+  api: {socket: SOCKET}
+  stateFile: STATE
+  vrfs:
+    - {name: privnet1, network: privnet1, table: 101, interfaces: [toa], redistributeConnected: true}
+    - {name: storage, network: storage, table: 102, interfaces: [tos], redistributeConnected: true}
+    - {name: privnet3, network: privnet3, table: 103, interfaces: [toc], redistributeConnected: true}
+    - {name: internet, network: internet, table: 104, interfaces: [toi], redistributeConnected: true}
+  neighbors:
+    - {vrf: privnet1, address: 10.1.0.2, remoteAs: 65001, class: fabric, timers: {connectRetry: 1}}
+    - {vrf: storage, address: 10.2.0.2, remoteAs: 65002, class: fabric, timers: {connectRetry: 1}}
+    - {vrf: privnet3, address: 10.3.0.2, remoteAs: 65003, class: fabric, timers: {connectRetry: 1}}
+    - {vrf: internet, address: 192.0.2.2, remoteAs: 65004, class: external, import: accept, export: accept, timers: {connectRetry: 1}}
 ---
 id: privnet1
 projectid: p1
@@ -72,7 +72,13 @@ struct Net {
     _others: Vec<Box<dyn Peer>>,
 }
 
-fn sessions(local_as: u32, router_id: &'static str, local: &'static str, remote: &'static str, announce: &[&str]) -> Sessions {
+fn sessions(
+    local_as: u32,
+    router_id: &'static str,
+    local: &'static str,
+    remote: &'static str,
+    announce: &[&str],
+) -> Sessions {
     Sessions {
         local_as,
         remote_as: 65000,
@@ -104,7 +110,8 @@ fn net() -> Net {
         daemons::start("bird", &c, &sessions(65003, "10.3.0.2", "10.3.0.2", "10.3.0.1", &["10.3.100.1/32"])),
         daemons::start("gobgp", &isp, &sessions(65004, "192.0.2.2", "192.0.2.2", "192.0.2.1", &["198.51.100.0/24"])),
     ];
-    let storage_daemon = daemons::start("frr", &storage, &sessions(65002, "10.2.0.2", "10.2.0.2", "10.2.0.1", &["10.2.100.1/32"]));
+    let storage_daemon =
+        daemons::start("frr", &storage, &sessions(65002, "10.2.0.2", "10.2.0.2", "10.2.0.1", &["10.2.100.1/32"]));
     let net = Net { _rig: rig, a, storage, c, leaf, peerage, storage_daemon, _others: others };
     for (table, prefix) in [(101, A), (102, STORAGE), (103, C), (104, "198.51.100.0/24")] {
         net.until_routed(table, prefix, true);
@@ -123,7 +130,9 @@ impl Net {
     }
 
     fn state(&self) -> String {
-        let tables: String = (101..105).map(|table| format!("table {table}:\n{}", self.leaf.ip(&format!("route show table {table}")))).collect();
+        let tables: String = (101..105)
+            .map(|table| format!("table {table}:\n{}", self.leaf.ip(&format!("route show table {table}"))))
+            .collect();
         format!("{tables}{}{}", self.leaf.ip("rule"), self.peerage.state())
     }
 
@@ -136,7 +145,7 @@ impl Net {
 
 /// One line sent and echoed over TCP from `from` to `to`.
 fn tcp_stream_passes(from: &Host, to: &Host, address: &str) -> bool {
-    let mut server = to.start("echo", "sh", &["-c", "exec timeout 20 python3 -c \"$0\"", ECHO]);
+    let server = to.start("echo", "sh", &["-c", "exec timeout 20 python3 -c \"$0\"", ECHO]);
     let mut passed = false;
     until(
         "a TCP stream passes",

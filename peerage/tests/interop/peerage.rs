@@ -21,9 +21,7 @@ impl Peerage {
         let folder = host.folder.join("documents");
         std::fs::create_dir_all(&folder).expect("a folder for the documents");
         let socket = host.folder.join("api.sock").display().to_string();
-        let state = host.folder.join("state").display().to_string();
-        let text = text.replace("SOCKET", &socket).replace("STATE", &state);
-        host.file("documents/speaker.yaml", &text);
+        host.file("documents/speaker.yaml", &filled(host, text));
         let folder = folder.display().to_string();
         let daemon = host.start("peerage", PROGRAM, &["run", "-f", &folder]);
         let peerage = Self { host: host.clone(), daemon, folder, socket };
@@ -56,18 +54,27 @@ impl Peerage {
         text
     }
 
-    /// Writes a document and applies it.
+    /// Writes documents, with the same words replaced as at the start, and applies them.
     pub fn apply(&self, name: &str, text: &str) {
-        let path = self.host.file(name, text);
+        let path = self.host.file(name, &filled(&self.host, text));
         self.cli(&["apply", "-f", &path]);
     }
 
     /// Everything that helps to understand a failure.
     pub fn state(&self) -> String {
-        let parts: [&[&str]; 4] =
-            [&["get", "neighbors", "-o", "wide"], &["get", "peerings", "-o", "wide"], &["get", "vrfs"], &["get", "networks"]];
+        let parts: [&[&str]; 4] = [
+            &["get", "neighbors", "-o", "wide"],
+            &["get", "peerings", "-o", "wide"],
+            &["get", "vrfs"],
+            &["get", "networks"],
+        ];
         let mut text: String = parts.iter().map(|part| self.try_cli(part).1).collect();
         text += &self.daemon.log();
         text
     }
+}
+
+fn filled(host: &Host, text: &str) -> String {
+    let path = |name: &str| host.folder.join(name).display().to_string();
+    text.replace("SOCKET", &path("api.sock")).replace("STATE", &path("state.json"))
 }

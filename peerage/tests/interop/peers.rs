@@ -13,23 +13,24 @@ const HOLD: u32 = 6;
 const SPEAKER: &str = r#"
 apiVersion: peerage.dev/v1alpha1
 kind: Speaker
-name: leaf
-asn: 65000
-routerId: 10.255.0.1
-fib: memory
-listen: ["10.9.0.1:179", "[fd00:9::1]:179"]
-api: {socket: SOCKET}
-stateDir: STATE
-vrfs:
-  - name: main
-    connected: {prefixes: [10.9.0.0/24, "fd00:9::/64"]}
-    static:
-      - {prefix: 203.0.113.0/24, unreachable: true}
-      - {prefix: 203.0.114.0/24, unreachable: true}
-      - {prefix: "2001:db8:a::/48", unreachable: true}
-neighbors:
-  - {vrf: main, address: 10.9.0.2, remoteAs: 65009, families: [ipv4-unicast], timers: {hold: 6, connectRetry: 1}, policy: {import: IMPORT, export: accept}}
-  - {vrf: main, address: "fd00:9::2", remoteAs: 65009, families: [ipv6-unicast], timers: {hold: 6, connectRetry: 1}, policy: {import: accept, export: accept}}
+metadata: {name: leaf}
+spec:
+  asn: 65000
+  routerId: 10.255.0.1
+  fib: memory
+  listen: ["10.9.0.1:179", "[fd00:9::1]:179"]
+  api: {socket: SOCKET}
+  stateFile: STATE
+  vrfs:
+    - name: main
+      connected: [10.9.0.0/24, "fd00:9::/64"]
+      staticRoutes:
+        - {prefix: 203.0.113.0/24, unreachable: true}
+        - {prefix: 203.0.114.0/24, unreachable: true}
+        - {prefix: "2001:db8:a::/48", unreachable: true}
+  neighbors:
+    - {vrf: main, address: 10.9.0.2, remoteAs: 65009, class: external, families: [ipv4-unicast], timers: {hold: 6, connectRetry: 1}, import: IMPORT, export: accept}
+    - {vrf: main, address: "fd00:9::2", remoteAs: 65009, class: external, families: [ipv6-unicast], timers: {hold: 6, connectRetry: 1}, import: accept, export: accept}
 "#;
 
 fn speaker(import: &str) -> String {
@@ -48,10 +49,7 @@ struct Pair {
 fn pair(kind: &'static str) -> Pair {
     let rig = Rig::new();
     let (leaf, host) = (rig.host("leaf"), rig.host("peer"));
-    rig.cable(
-        (&leaf, "topeer", &["10.9.0.1/24", "fd00:9::1/64"]),
-        (&host, "eth0", &["10.9.0.2/24", "fd00:9::2/64"]),
-    );
+    rig.cable((&leaf, "topeer", &["10.9.0.1/24", "fd00:9::1/64"]), (&host, "eth0", &["10.9.0.2/24", "fd00:9::2/64"]));
     let sessions = Sessions {
         local_as: 65009,
         remote_as: 65000,
@@ -149,17 +147,11 @@ fn routes_come_again_on_refresh_both_ways(kind: &'static str) {
     pair.until_exchanged();
 
     // A stricter policy and back: what the policy dropped can only come again by asking for it.
-    pair.peerage.apply("stricter.yaml", &pair.documents("{prefixes: [198.51.100.0/24]}"));
+    pair.peerage.apply("stricter.yaml", &speaker("{rules: [{permit: 198.51.100.0/24}]}"));
     until("the policy holds", || !pair.has("198.51.101.0/24") && pair.has("198.51.100.0/24"), || pair.state());
-    pair.peerage.apply("looser.yaml", &pair.documents("accept"));
+    pair.peerage.apply("looser.yaml", &speaker("accept"));
     pair.until_exchanged();
     assert_eq!(since(&established), since(&pair.neighbors()), "no session was reset\n{}", pair.state());
-}
-
-impl Pair {
-    fn documents(&self, import: &str) -> String {
-        self.peerage.fill(&speaker(import))
-    }
 }
 
 fn refreshes(neighbors: &serde_json::Value) -> u64 {

@@ -99,8 +99,7 @@ impl Rig {
 
     /// A cable between two hosts: (host, interface, addresses) on each end, both ends up.
     pub fn cable(&self, a: (&Host, &str, &[&str]), b: (&Host, &str, &[&str])) {
-        let arguments =
-            ["link", "add", a.1, "netns", a.0.name, "type", "veth", "peer", "name", b.1, "netns", b.0.name];
+        let arguments = ["link", "add", a.1, "netns", a.0.name, "type", "veth", "peer", "name", b.1, "netns", b.0.name];
         run("ip", &arguments);
         for (host, interface, addresses) in [a, b] {
             for address in addresses {
