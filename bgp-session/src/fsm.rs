@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bgp_wire::notification::{self, cease};
-use bgp_wire::{AfiSafi, DecodeCtx, Malformed, Message, Notification, Open, RefreshSubtype, RouteRefresh, frame};
+use bgp_wire::{DecodeCtx, Malformed, Message, Notification, Open, RefreshSubtype, frame};
 use bytes::{Bytes, BytesMut};
 
 use crate::connection::{Link, Phase, Transmit};
@@ -112,15 +112,6 @@ impl Session {
             self.heard(now, connection);
         }
     }
-
-    pub(crate) fn request_refresh(&mut self, now: Instant, family: AfiSafi) {
-        let Some(connection) = self.established() else { return };
-        if self.negotiated().is_some_and(|terms| terms.route_refresh && terms.families.contains(family)) {
-            let mut message = BytesMut::with_capacity(RouteRefresh::LEN);
-            RouteRefresh { family, subtype: RefreshSubtype::Request }.encode(&mut message);
-            self.send_urgent(now, connection, message.freeze());
-        }
-    }
 }
 
 /// Timers.
@@ -193,6 +184,9 @@ impl Session {
                 self.heard(now, connection);
                 if self.negotiated().is_some_and(|terms| terms.admits(refresh)) {
                     self.events.push_back(Event::RouteRefresh(refresh));
+                    if refresh.subtype == RefreshSubtype::EndOfRr {
+                        self.refreshed(now, refresh.family);
+                    }
                 }
             }
             Err(malformed) => self.malformed(now, connection, malformed),
@@ -242,6 +236,7 @@ impl Session {
         self.events.push_back(Event::Established(terms.clone()));
         self.links[connection.slot()] = Some(Link { phase: Phase::Established(terms, now), offer: link.offer });
         self.statistics.established += 1;
+        self.asked.clear();
         self.timers.stop(Timer::Hold(connection));
         self.heard(now, connection);
         self.watch_sending(now, connection, false);
@@ -287,7 +282,7 @@ impl Session {
         }
     }
 
-    fn send_urgent(&mut self, now: Instant, connection: Connection, message: Bytes) {
+    pub(crate) fn send_urgent(&mut self, now: Instant, connection: Connection, message: Bytes) {
         self.transmit[connection.slot()].push_urgent(message);
         self.watch_sending(now, connection, false);
     }

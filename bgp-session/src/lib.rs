@@ -60,6 +60,7 @@ mod connection;
 mod event;
 mod fsm;
 mod open;
+mod refresh;
 mod timer;
 
 use std::collections::VecDeque;
@@ -73,6 +74,7 @@ pub use crate::timer::Instant;
 
 use crate::connection::{Link, Phase, Transmit};
 use crate::open::Offer;
+use crate::refresh::Asked;
 use crate::timer::{Jitter, Timers};
 
 /// The protocol with one neighbour. See the [crate documentation](crate) for how to drive it.
@@ -87,6 +89,8 @@ pub struct Session {
     jitter: Jitter,
     /// What the next OPEN offers; less than everything after the neighbour refused capabilities.
     offer: Offer,
+    /// Requests for routes that the neighbour is answering; of the established session.
+    asked: Vec<Asked>,
     events: VecDeque<Event>,
     last_down: Option<DownReason>,
     statistics: Statistics,
@@ -116,6 +120,7 @@ impl Session {
             transmit: Default::default(),
             timers: Timers::default(),
             offer: Offer::Everything,
+            asked: Vec::new(),
             events: VecDeque::new(),
             last_down: None,
             statistics: Statistics::default(),

@@ -252,6 +252,27 @@ fn a_request_for_routes_is_sent_only_to_a_neighbour_that_takes_it_and_for_a_shar
 }
 
 #[test]
+fn a_second_request_for_routes_waits_for_the_end_of_the_first_answer_where_the_end_is_marked() {
+    let request = message(5, &[0, 1, 0, 1]);
+    let mut plain = Lone::established(everything(1), &open().with(2, &[]).bytes());
+    plain.input(Input::RequestRefresh(V4));
+    plain.input(Input::RequestRefresh(V4));
+    assert_eq!(plain.sent(OUT), [request.clone(), request.clone()]);
+
+    let mut marked = Lone::established(everything(1), &open().with(2, &[]).with(70, &[]).bytes());
+    marked.input(Input::RequestRefresh(V4));
+    marked.input(Input::RequestRefresh(V4));
+    marked.input(Input::RequestRefresh(V4));
+    assert_eq!(marked.sent(OUT), [request.clone()]);
+    marked.receive(OUT, &message(5, &[0, 1, 1, 1]));
+    assert_eq!(marked.sent(OUT), Vec::<Vec<u8>>::new());
+    marked.receive(OUT, &message(5, &[0, 1, 2, 1]));
+    assert_eq!(marked.sent(OUT), [request]);
+    marked.receive(OUT, &message(5, &[0, 1, 2, 1]));
+    assert_eq!(marked.sent(OUT), Vec::<Vec<u8>>::new());
+}
+
+#[test]
 fn requests_for_routes_are_passed_on_and_the_marks_of_a_refresh_only_if_agreed() {
     let passed = |open: &Open| {
         let mut lone = Lone::established(config(1), &open.bytes());

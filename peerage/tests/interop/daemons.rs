@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::rig::{Daemon, Host, need, shown, until};
+use super::rig::{Daemon, Host, need, run, shown, until};
 
 /// One side's view of the two sessions between a daemon and the speaker under test.
 #[derive(Clone)]
@@ -33,8 +33,10 @@ pub struct Sessions {
 pub trait Peer {
     /// Prefixes of a family that it has from the speaker.
     fn learned(&self, ipv6: bool) -> BTreeSet<String>;
-    /// Asks the speaker for everything again (ROUTE-REFRESH).
-    fn refresh(&self);
+    /// Asks the speaker for everything of IPv4 again (ROUTE-REFRESH); false where the daemon has no way to.
+    fn refresh(&self) -> bool;
+    /// How many UPDATEs, or routes in them, the IPv4 session has brought so far.
+    fn received(&self) -> u64;
     /// The program that speaks BGP.
     fn daemon(&mut self) -> &mut Daemon;
     /// What it shows of itself, for a failure's message.
@@ -111,8 +113,15 @@ impl Peer for Bird {
             .collect()
     }
 
-    fn refresh(&self) {
+    fn refresh(&self) -> bool {
         self.query("reload in leaf4");
+        true
+    }
+
+    fn received(&self) -> u64 {
+        let text = self.query("show protocols all leaf4");
+        let line = text.lines().find(|line| line.contains("Import updates:")).unwrap_or_default();
+        line.split_whitespace().nth(2).and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
     fn daemon(&mut self) -> &mut Daemon {
@@ -136,6 +145,11 @@ impl Frr {
     /// Starts both and waits until bgpd answers.
     pub fn start(host: &Host, s: &Sessions) -> Self {
         need("/usr/lib/frr/bgpd", "frr");
+        // zebra wants its user in the group `frrvty`, and only the group 0 exists in these namespaces.
+        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        let others = groups.lines().filter(|line| !line.starts_with("frrvty:")).map(|line| format!("{line}\n"));
+        let file = host.file("group", &others.chain(["frrvty:x:0:root\n".to_owned()]).collect::<String>());
+        run("mount", &["--bind", &file, "/etc/group"]);
         let mut text = format!(
             "hostname {}\nrouter bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n no bgp network import-check\n \
              no bgp default ipv4-unicast\n timers bgp {} {}\n",
@@ -193,16 +207,20 @@ impl Peer for Frr {
         let table = self.json(&format!("show bgp {family} unicast json"));
         let routes = table["routes"].as_object().cloned().unwrap_or_default();
         let from_peer = |paths: &serde_json::Value| {
-            paths.as_array().is_some_and(|paths| {
-                paths.iter().any(|path| path["pathFrom"] == "external" || path["pathFrom"] == "internal")
-            })
+            paths.as_array().is_some_and(|paths| paths.iter().any(|path| path["peerId"] != "(unspec)"))
         };
         routes.iter().filter(|(_, paths)| from_peer(paths)).map(|(prefix, _)| prefix.clone()).collect()
     }
 
-    fn refresh(&self) {
-        // Without the inbound copy FRR asks its peer again.
+    fn refresh(&self) -> bool {
         self.query("clear bgp ipv4 unicast * in");
+        true
+    }
+
+    fn received(&self) -> u64 {
+        let neighbors = self.json("show bgp neighbors json");
+        let of = |neighbor: &serde_json::Value| neighbor["messageStats"]["updatesRecv"].as_u64().unwrap_or(0);
+        neighbors.as_object().cloned().unwrap_or_default().values().map(of).sum()
     }
 
     fn daemon(&mut self) -> &mut Daemon {
@@ -264,11 +282,20 @@ impl Peer for Gobgp {
         let remote = if ipv6 { self.remotes.1.unwrap_or("::") } else { self.remotes.0 };
         let text = self.query(&["neighbor", remote, "adj-in", "-a", family, "-j"]);
         let table: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        table.as_object().map(|routes| routes.keys().cloned().collect()).unwrap_or_default()
+        let routes = table.as_object().cloned().unwrap_or_default();
+        routes.keys().filter(|key| key.contains('/')).cloned().collect()
     }
 
-    fn refresh(&self) {
-        self.query(&["neighbor", self.remotes.0, "softresetin"]);
+    fn refresh(&self) -> bool {
+        // It keeps all it received and applies its policy to that again; it answers requests, and sends none.
+        false
+    }
+
+    fn received(&self) -> u64 {
+        let neighbor: serde_json::Value =
+            serde_json::from_str(&self.query(&["neighbor", self.remotes.0, "-j"])).unwrap_or_default();
+        let state = if neighbor.is_array() { neighbor[0]["state"].clone() } else { neighbor["state"].clone() };
+        state["messages"]["received"]["update"].as_u64().unwrap_or(0)
     }
 
     fn daemon(&mut self) -> &mut Daemon {

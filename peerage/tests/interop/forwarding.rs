@@ -15,6 +15,7 @@ spec:
   asn: 65000
   routerId: 10.255.0.1
   fib: linux
+  convergence: 8
   api: {socket: SOCKET}
   stateFile: STATE
   vrfs:
@@ -177,7 +178,7 @@ fn packets_pass_between_peered_networks_and_only_between_them() {
     assert!(net.storage.pings(A), "storage does not reach A\n{}", net.state());
     assert!(tcp_stream_passes(&net.a, &net.storage, STORAGE));
     assert!(tcp_stream_passes(&net.storage, &net.a, A));
-    let trace = net.a.run("traceroute", &["-n", "-q1", "-w2", STORAGE]);
+    let trace = net.a.run("traceroute", &["-n", "-q1", "-w2", "-s", "10.1.0.2", STORAGE]);
     let hops: Vec<&str> = trace.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
     assert_eq!(hops, ["10.1.0.1", STORAGE], "the leaf is the only hop between A and storage:\n{trace}");
 

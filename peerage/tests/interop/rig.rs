@@ -77,7 +77,9 @@ pub struct Rig {
 impl Rig {
     /// An empty network.
     pub fn new() -> Self {
-        run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
+        for folder in ["/run", "/var/tmp"] {
+            run("mount", &["-t", "tmpfs", "tmpfs", folder]);
+        }
         fs::create_dir_all("/run/netns").expect("a folder for the namespaces");
         let folder = PathBuf::from("/run/rig");
         fs::create_dir_all(&folder).expect("a folder for the test's files");
