@@ -257,13 +257,13 @@ fn a_second_request_for_routes_waits_for_the_end_of_the_first_answer_where_the_e
     let mut plain = Lone::established(everything(1), &open().with(2, &[]).bytes());
     plain.input(Input::RequestRefresh(V4));
     plain.input(Input::RequestRefresh(V4));
-    assert_eq!(plain.sent(OUT), [request.clone(), request.clone()]);
+    assert_eq!(plain.sent(OUT), vec![request.clone(); 2]);
 
     let mut marked = Lone::established(everything(1), &open().with(2, &[]).with(70, &[]).bytes());
     marked.input(Input::RequestRefresh(V4));
     marked.input(Input::RequestRefresh(V4));
     marked.input(Input::RequestRefresh(V4));
-    assert_eq!(marked.sent(OUT), [request.clone()]);
+    assert_eq!(marked.sent(OUT), vec![request.clone()]);
     marked.receive(OUT, &message(5, &[0, 1, 1, 1]));
     assert_eq!(marked.sent(OUT), Vec::<Vec<u8>>::new());
     marked.receive(OUT, &message(5, &[0, 1, 2, 1]));
