@@ -5,6 +5,8 @@
 //! back-pressure reaches the peer's TCP window, and goes on sending keepalives. It decides nothing about routes.
 
 mod outbox;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::future::{Future, pending};

@@ -118,7 +118,7 @@ impl Raw {
         }
     }
 
-    /// Nothing but KEEPALIVEs comes for a while that is longer than a fault would take: the session goes on.
+    /// Whether the connection stands, as far as what has arrived says.
     pub(crate) async fn is_open(&mut self) -> bool {
         let mut octet = [0];
         match tokio::time::timeout(Duration::from_millis(1), self.stream.peek(&mut octet)).await {
