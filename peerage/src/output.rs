@@ -35,10 +35,10 @@ impl Table {
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
         let mut text = String::new();
         let head = self.head.iter().map(|cell| (*cell).to_owned()).collect();
-        for row in std::iter::once(&head).chain(&self.rows) {
+        for (index, row) in std::iter::once(&head).chain(&self.rows).enumerate() {
             let mut line = " ".repeat(indent);
             for (cell, width) in row.iter().zip(&widths) {
-                let cell = if cell.is_empty() { "-" } else { cell };
+                let cell = if cell.is_empty() && index > 0 { "-" } else { cell };
                 // Writing to a String cannot fail.
                 let _ = write!(line, "{cell:<width$}  ");
             }

@@ -88,7 +88,8 @@ impl Feed {
                     }
                 }
                 Body::Rib(rib) => {
-                    if let Some(entry) = rib.entries().next() {
+                    // A collector's own routes have no attributes; those of its peers have.
+                    if let Some(entry) = rib.entries().find(|entry| entry.attributes.origin().is_some()) {
                         feed.first(rib.prefix, &entry.attributes);
                     }
                 }
@@ -118,7 +119,7 @@ impl Feed {
         } else if !announced.is_empty() {
             let mut canonical = Vec::new();
             update.canonical_attributes(&mut canonical);
-            self.announce(canonical.into(), announced);
+            self.announce(passed_on(canonical), announced);
         }
     }
 
@@ -127,7 +128,7 @@ impl Feed {
         if !self.standing.contains(&prefix) {
             let mut canonical = Vec::new();
             attributes.write_canonical(&mut canonical);
-            self.announce(canonical.into(), [prefix]);
+            self.announce(passed_on(canonical), [prefix]);
         }
     }
 
@@ -155,6 +156,21 @@ impl Feed {
             _ => self.events.push(Event::Withdraw(prefixes)),
         }
     }
+}
+
+/// The attributes without what would keep the ISP from passing the route on (RFC 1997): what a collector was told, its peer's
+/// customers are told here.
+fn passed_on(canonical: Vec<u8>) -> Bytes {
+    const KEPT_BACK: [Community; 3] = [Community::NO_EXPORT, Community::NO_ADVERTISE, Community::NO_EXPORT_SUBCONFED];
+    let attributes = Attributes::canonical(&canonical);
+    if !attributes.communities().any(|community| KEPT_BACK.contains(&community)) {
+        return canonical.into();
+    }
+    let mut builder = AttributesBuilder::from_canonical(&canonical);
+    for community in KEPT_BACK {
+        builder.remove_community(community);
+    }
+    builder.build().into()
 }
 
 /// About as many routes as go to the speaker at once.

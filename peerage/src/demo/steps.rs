@@ -61,7 +61,7 @@ impl Demo {
     async fn start(&mut self, leaf: SocketAddr, feed: Feed) -> Result<(), Error> {
         let began = Instant::now();
         self.table = feed.standing.len() as u64;
-        self.sample = feed.standing.iter().filter(|prefix| prefix.prefix_len() > 0).min().copied();
+        self.sample = feed.standing.iter().filter(|prefix| is_usual(prefix)).min().copied();
         let mut table = Table::new(["WHO", "AS", "ADDRESS", "VRF ON THE LEAF", "ANNOUNCES"]);
         table.row(["leaf".into(), peers::LEAF_AS.to_string(), leaf.to_string(), String::new(), String::new()]);
         for peer in &PEERS {
@@ -177,7 +177,9 @@ impl Demo {
         self.present("internet", "203.0.113.11/32", "privnet1", "127.0.0.11").await?;
         self.absent("internet", "10.0.1.11/32", "privnet1", "PolicyDenied").await?;
         if let Some(sample) = self.sample {
-            self.present("privnet1", &sample.to_string(), "internet", "127.0.0.14").await?;
+            // IPv6 routes of an IPv4 session have the mapped address as next hop.
+            let next_hop = if sample.addr().is_ipv4() { "127.0.0.14" } else { "::ffff:127.0.0.14" };
+            self.present("privnet1", &sample.to_string(), "internet", next_hop).await?;
             self.report.say(format_args!(
                 "privnet2 and storage are peers of privnet1, and get nothing of the internet through it:"
             ));
@@ -402,5 +404,17 @@ impl Demo {
             }
             tokio::time::sleep(GLANCE).await;
         }
+    }
+}
+
+/// Whether a prefix is a fit example of the Internet: of a usual length, and none of the demo's own space.
+fn is_usual(prefix: &IpNet) -> bool {
+    match prefix {
+        IpNet::V4(prefix) => {
+            let [first, second, third, _] = prefix.addr().octets();
+            let own = first == 10 || first == 127 || [first, second, third] == [203, 0, 113];
+            (8..=24).contains(&prefix.prefix_len()) && !own
+        }
+        IpNet::V6(prefix) => (16..=64).contains(&prefix.prefix_len()),
     }
 }
