@@ -1,5 +1,7 @@
 //! `get`: what the daemon knows, as tables.
 
+use std::collections::BTreeSet;
+
 use super::{Error, print};
 use crate::api::client::Client;
 use crate::api::schema::{Neighbor, Network, Peering, Vrf};
@@ -11,7 +13,8 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Error> {
     match args.resource {
         Resource::Networks => {
             let networks: Vec<Network> = client.get("/v1/networks", &()).await?;
-            print(args.output, &networks, |wide| self::networks(&networks, wide))
+            let peerings: Vec<Peering> = client.get("/v1/peerings", &()).await?;
+            print(args.output, &networks, |wide| self::networks(&networks, &peerings, wide))
         }
         Resource::Peerings => list_peerings(&client, args.output).await,
         Resource::Neighbors => {
@@ -31,24 +34,31 @@ pub(super) async fn list_peerings(client: &Client, format: Option<Output>) -> Re
     print(format, &peerings, |wide| self::peerings(&peerings, wide))
 }
 
-fn networks(networks: &[Network], wide: bool) -> String {
-    let mut head = vec!["NAMESPACE", "NAME", "STATE", "VRF", "PEERINGS"];
+fn networks(networks: &[Network], peerings: &[Peering], wide: bool) -> String {
+    let mut head = vec!["NAMESPACE", "NAME", "STATE", "VRF", "PEERED-WITH"];
     if wide {
-        head.extend(["CLAIMED-BY", "UID"]);
+        head.push("UID");
     }
     let mut table = Table::new(head);
     for network in networks {
-        let claims = network.incoming_peerings.iter();
+        let own = format!("{}/{}", network.namespace, network.name);
+        let bound = peerings.iter().filter(|peering| peering.phase == "Bound");
+        let peers: BTreeSet<&str> = bound
+            .filter_map(|peering| match (&peering.network1, peering.network2.as_ref()?) {
+                (network1, network2) if *network1 == own => Some(network2.as_str()),
+                (network1, network2) if *network2 == own => Some(network1.as_str()),
+                _ => None,
+            })
+            .collect();
         let mut row = vec![
             network.namespace.clone(),
             network.name.clone(),
             network.state.clone(),
             network.vrf.clone().unwrap_or_default(),
-            network.peerings.len().to_string(),
+            Vec::from_iter(peers).join(","),
         ];
         if wide {
-            let claims: Vec<_> = claims.map(|claim| format!("{}/{}", claim.namespace, claim.name)).collect();
-            row.extend([claims.join(","), network.uid.clone()]);
+            row.push(network.uid.clone());
         }
         table.row(row);
     }

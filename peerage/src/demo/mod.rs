@@ -13,6 +13,8 @@ mod table;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::api::client::Client;
 use crate::api::server::Server;
 use crate::cli::DemoArgs;
@@ -50,7 +52,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Error> {
         println!("  peerage get peerings --socket {path}");
         println!("  peerage routes --vrf storage --leaked --socket {path}");
         println!("Ctrl-C ends it.");
-        tokio::signal::ctrl_c().await?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
     }
     demo.stop().await;
     daemon.stop().await;
