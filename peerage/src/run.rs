@@ -1,6 +1,6 @@
 //! `peerage run`: the daemon as a process, from its files and signals to its end.
 //!
-//! SIGHUP reads the files again; SIGTERM and SIGINT end it. What the daemon does is [`crate::daemon`]'s.
+//! SIGHUP reads the files again; SIGTERM and SIGINT end it. What the daemon does is [`Daemon`]'s.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -135,11 +136,17 @@ fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/apply", post(apply))
         .fallback(async || Error(schema::Failure::new("NotFound", "there is no such path in this API")))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn(in_bounds))
         .with_state(daemon)
 }
 
-async fn in_time(request: Request, next: Next) -> Response {
+/// Answers within a time, and a body that says it is too long at once, before any of it comes.
+async fn in_bounds(request: Request, next: Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_LIMIT) {
+        let message = format!("a request has at most {BODY_LIMIT} octets");
+        return Error(schema::Failure::new("TooLarge", message)).into_response();
+    }
     match tokio::time::timeout(ANSWER_TIME, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Error(schema::Failure::new("Timeout", "the answer took too long")).into_response(),

@@ -1,6 +1,8 @@
 //! A daemon that runs, with real neighbours: apply, get, explain, reload, delete, restart.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 use speaker::Speaker;
@@ -304,4 +306,63 @@ fn listings_come_as_tables_json_and_yaml() {
     assert!(yaml.starts_with("- namespace: default\n  name: foreign\n"), "{yaml}");
     let networks = daemon.json(&["get", "networks"]);
     assert_eq!(networks[1]["vrf"], "privnet1");
+}
+
+/// The status and the JSON of the answer to a request's head, to which no body is sent.
+fn request(daemon: &Daemon<'_>, head: &str) -> (u16, Value) {
+    let mut stream = UnixStream::connect(daemon.place.socket()).unwrap();
+    write!(stream, "{head}\r\nhost: peerage\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+}
+
+#[test]
+fn what_the_api_refuses_it_refuses_in_json_with_a_reason() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let large =
+        format!("POST /v1/apply HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}", (16 << 20) + 1);
+    for (head, status, reason) in [
+        ("GET /v1/nothing HTTP/1.1", 404, "NotFound"),
+        ("GET /v1/routes HTTP/1.1", 422, "Invalid"),
+        ("GET /v1/routes?vrf=nowhere HTTP/1.1", 404, "NotFound"),
+        ("GET /v1/explain?vrf=privnet1&prefix=x HTTP/1.1", 422, "Invalid"),
+        ("DELETE /v1/peering?name=nothing HTTP/1.1", 404, "NotFound"),
+        (&large, 413, "TooLarge"),
+    ] {
+        let (found, body) = request(&daemon, head);
+        assert_eq!((found, &body["reason"]), (status, &reason.into()), "{head}");
+        assert!(!body["message"].as_str().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_table_is_listed_whole_and_in_order_page_by_page() {
+    let rig = Rig::new();
+    let routes = (0..600_u32).map(|n| speaker::Injected {
+        prefix: ipnet::IpNet::new(std::net::Ipv4Addr::from(0x1400_0000 + (n << 8)).into(), 24).unwrap(),
+        attributes: bytes::Bytes::from(bgp_wire::AttributesBuilder::new(bgp_wire::Origin::Igp).build()),
+        next_hop: None,
+    });
+    rig.runtime.block_on(rig.machine.inject("main", routes.collect())).unwrap();
+    let daemon = rig.place.start();
+    daemon.json_until(&["get", "neighbors"], |neighbors| neighbors[0]["accepted"] == 602);
+    let prefix = |route: &Value| route["prefix"].as_str().unwrap().parse::<ipnet::IpNet>().unwrap();
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let (status, page) = request(&daemon, &format!("GET /v1/routes?vrf=privnet1&limit=100{after} HTTP/1.1"));
+        assert_eq!(status, 200);
+        all.extend(page["routes"].as_array().unwrap().iter().map(prefix));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(all.len(), 602);
+    assert!(all.is_sorted());
+    let listed = daemon.json(&["routes", "--vrf", "privnet1"]);
+    assert_eq!(listed.as_array().unwrap().iter().map(prefix).collect::<Vec<_>>(), all);
 }
