@@ -15,7 +15,7 @@ pub(crate) fn everything() -> Result<(), String> {
     if tests.is_ok() && tally.ignored > 0 {
         return Err(format!("{} tests are ignored; the project allows none", tally.ignored));
     }
-    let rest = tests.and_then(|()| examples(&mut tally)).and_then(|()| fuzz_counted(20, &mut tally)).and_then(|()| {
+    let rest = tests.and_then(|()| fuzz_counted(20, &mut tally)).and_then(|()| {
         run::cargo(&["run", "-p", "peerage", "--", "demo"])?;
         tally.passed += 1;
         Ok(())
@@ -28,15 +28,6 @@ pub(crate) fn everything() -> Result<(), String> {
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     rest
-}
-
-/// Runs each example program; it checks itself and says so by its exit status.
-fn examples(tally: &mut Tally) -> Result<(), String> {
-    for name in sources("examples/src/bin")? {
-        run::cargo(&["run", "--quiet", "-p", "examples", "--bin", &name])?;
-        tally.passed += 1;
-    }
-    Ok(())
 }
 
 /// The names of the Rust programs in a folder of the checkout.
