@@ -14,7 +14,7 @@ use network_peering::{
     InputError, Name, Options, Outcome, Report, Route, State, Tables, Timestamp, evaluate, read_routes, tables,
 };
 
-use crate::validate::{Format, fail, load, print_warnings, unreadable};
+use crate::validate::{Format, fail, load, print_warnings, show, unreadable};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
@@ -51,10 +51,7 @@ fn network(text: &str) -> Result<String, String> {
 /// Runs the command; the exit code is 1 if the input has a fault or the state cannot be kept.
 pub(crate) fn run(args: &EvalArgs) -> ExitCode {
     match answer(args) {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => show(&text),
         Err(errors) => fail(&errors, args.output),
     }
 }

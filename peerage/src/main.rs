@@ -48,7 +48,9 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         }
         Command::Version(args) => version(&args)?,
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "peerage", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "peerage", &mut script);
+            output::show(&String::from_utf8_lossy(&script))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -66,13 +68,10 @@ fn client(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error>
 
 fn version(args: &VersionArgs) -> Result<(), Error> {
     let version = api::schema::Version { version: env!("CARGO_PKG_VERSION").to_owned() };
-    print!(
-        "{}",
-        match args.output {
-            Some(Output::Json) => output::json(&version)?,
-            Some(Output::Yaml) => output::yaml(&version)?,
-            Some(Output::Wide) | None => format!("peerage {}\n", version.version),
-        }
-    );
-    Ok(())
+    let text = match args.output {
+        Some(Output::Json) => output::json(&version)?,
+        Some(Output::Yaml) => output::yaml(&version)?,
+        Some(Output::Wide) | None => format!("peerage {}\n", version.version),
+    };
+    Ok(output::show(&text)?)
 }

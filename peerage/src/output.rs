@@ -1,11 +1,23 @@
 //! How answers look: aligned tables for people, JSON and YAML for programs.
 //!
-//! Given values and rows, it returns text. It never prints and never asks for anything.
+//! Given values and rows, it yields text, and shows text to whoever reads it. It never asks for anything.
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
 use serde::Serialize;
 use serde_json::Value;
+
+/// Prints `text` on standard output. A reader that has gone away, such as `head`, has seen enough and is no error.
+///
+/// # Errors
+/// Any other reason why it cannot be written.
+pub(crate) fn show(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
 
 /// A table of left-aligned columns, headed in capitals, two blanks apart, without trailing blanks.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use network_peering::{ErrorType, InputError, Place, State, Warning};
 use serde::Serialize;
 
 use crate::documents::{self, Checked};
+use crate::output;
 
 /// The form of a one-shot command's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,13 +33,10 @@ pub(crate) fn run(args: &ValidateArgs) -> ExitCode {
     let (checked, warnings) = load(&args.files, &State::default());
     print_warnings(&warnings);
     match checked {
-        Ok(checked) => {
-            match args.output {
-                Some(Format::Json) => println!("{}", errors_as_json(&[])),
-                None => println!("valid: {}", contents(&checked)),
-            }
-            ExitCode::SUCCESS
-        }
+        Ok(checked) => show(&match args.output {
+            Some(Format::Json) => errors_as_json(&[]),
+            None => format!("valid: {}\n", contents(&checked)),
+        }),
         Err(errors) => fail(&errors, args.output),
     }
 }
@@ -63,7 +61,9 @@ pub(crate) fn unreadable(file: &str, message: String) -> InputError {
 /// Shows the faults as the caller wants them: on standard error, or as JSON on standard output.
 pub(crate) fn fail(errors: &[InputError], format: Option<Format>) -> ExitCode {
     match format {
-        Some(Format::Json) => println!("{}", errors_as_json(errors)),
+        Some(Format::Json) => {
+            show(&errors_as_json(errors));
+        }
         None => {
             for error in errors {
                 eprintln!("{error}");
@@ -71,6 +71,17 @@ pub(crate) fn fail(errors: &[InputError], format: Option<Format>) -> ExitCode {
         }
     }
     ExitCode::FAILURE
+}
+
+/// Prints an answer; the exit code says whether it could be.
+pub(crate) fn show(answer: &str) -> ExitCode {
+    match output::show(answer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: the answer cannot be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// One line each, on standard error.
@@ -86,7 +97,7 @@ fn errors_as_json(errors: &[InputError]) -> String {
         errors: &'a [InputError],
     }
     // Strings and numbers only: this cannot fail, and an empty answer would be no JSON.
-    serde_json::to_string(&Answer { errors }).unwrap_or_default()
+    serde_json::to_string(&Answer { errors }).map(|text| text + "\n").unwrap_or_default()
 }
 
 fn contents(checked: &Checked) -> String {

@@ -18,14 +18,11 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Prints `value` as JSON or YAML where that was asked for, and the table otherwise.
 fn print<T: Serialize>(format: Option<Output>, value: &T, table: impl FnOnce(bool) -> String) -> Result<(), Error> {
-    print!(
-        "{}",
-        match format {
-            Some(Output::Json) => output::json(value)?,
-            Some(Output::Yaml) => output::yaml(value)?,
-            Some(Output::Wide) => table(true),
-            None => table(false),
-        }
-    );
-    Ok(())
+    let text = match format {
+        Some(Output::Json) => output::json(value)?,
+        Some(Output::Yaml) => output::yaml(value)?,
+        Some(Output::Wide) => table(true),
+        None => table(false),
+    };
+    Ok(output::show(&text)?)
 }

@@ -23,14 +23,14 @@ use crate::daemon::Daemon;
 use crate::documents;
 
 use feed::Feed;
-use report::Report;
+use report::{Report, line};
 use steps::Demo;
 
 /// Runs the demo; whether every expectation held.
 pub(crate) async fn run(args: DemoArgs) -> Result<bool, Error> {
     let directory = Directory::new()?;
     let socket = directory.0.join("peerage.sock");
-    println!("peerage demo: a leaf switch and its neighbours, real speakers over real TCP, all on 127.0.0.0/8");
+    line("peerage demo: a leaf switch and its neighbours, real speakers over real TCP, all on 127.0.0.0/8");
     let mut report = Report::new();
     report.step("Start everyone");
     let feed = match &args.mrt {
@@ -48,10 +48,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Error> {
     let outcome = demo.run(leaf, feed).await;
     if outcome.is_ok() && args.keep {
         let path = socket.display();
-        println!("\nStill up. Ask it from another terminal, for example:");
-        println!("  peerage get peerings --socket {path}");
-        println!("  peerage routes --vrf storage --leaked --socket {path}");
-        println!("Ctrl-C ends it.");
+        line("\nStill up. Ask it from another terminal, for example:");
+        line(format_args!("  peerage get peerings --socket {path}"));
+        line(format_args!("  peerage routes --vrf storage --leaked --socket {path}"));
+        line("Ctrl-C ends it.");
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -3,8 +3,10 @@
 //! Given sentences and facts. It counts the expectations and remembers which failed; it checks nothing itself.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
+
+use crate::output;
 
 /// The demo's account of itself.
 #[derive(Debug)]
@@ -38,25 +40,25 @@ impl Report {
         self.steps += 1;
         let heading = format!("{number}. {title}");
         if self.terminal {
-            println!("\n\x1b[1m{heading}\x1b[0m");
+            line(format_args!("\n\x1b[1m{heading}\x1b[0m"));
         } else {
-            println!("\n{heading}");
+            line(format_args!("\n{heading}"));
         }
     }
 
     /// Prints lines, indented below the step.
     pub(crate) fn say(&mut self, text: impl Display) {
         self.close_progress();
-        for line in text.to_string().lines() {
-            println!("   {line}");
+        for each in text.to_string().lines() {
+            line(format_args!("   {each}"));
         }
     }
 
     /// Prints a file as it stands, marked off from what the demo says.
     pub(crate) fn quote(&mut self, text: &str) {
         self.close_progress();
-        for line in text.lines() {
-            println!("   | {line}");
+        for each in text.lines() {
+            line(format_args!("   | {each}"));
         }
     }
 
@@ -66,10 +68,10 @@ impl Report {
         let (green, red, off) = if self.terminal { ("\x1b[32m", "\x1b[31m", "\x1b[0m") } else { ("", "", "") };
         if met {
             self.met += 1;
-            println!("   {green}ok{off}  {sentence}");
+            line(format_args!("   {green}ok{off}  {sentence}"));
         } else {
             self.failed.push(sentence.to_string());
-            println!("   {red}FAILED{off}  {sentence}; found {found}");
+            line(format_args!("   {red}FAILED{off}  {sentence}; found {found}"));
         }
     }
 
@@ -81,11 +83,9 @@ impl Report {
         }
         self.progress = Some(Instant::now());
         if self.terminal {
-            print!("\r\x1b[2K   {text}");
-            // A terminal that went away shows nothing, and that is all.
-            let _ = io::stdout().flush();
+            put(&format!("\r\x1b[2K   {text}"));
         } else {
-            println!("   {text}");
+            line(format_args!("   {text}"));
         }
     }
 
@@ -94,20 +94,33 @@ impl Report {
         self.close_progress();
         let (met, all) = (self.met, self.met + self.failed.len());
         let seconds = self.began.elapsed().as_secs_f64();
-        println!();
+        line("");
         if self.failed.is_empty() {
-            println!("All {all} expectations hold, in {seconds:.1} s.");
+            line(format_args!("All {all} expectations hold, in {seconds:.1} s."));
         } else {
-            println!("{met} of {all} expectations hold, in {seconds:.1} s; the first that failed: {}", self.failed[0]);
+            line(format_args!(
+                "{met} of {all} expectations hold, in {seconds:.1} s; the first that failed: {}",
+                self.failed[0]
+            ));
         }
         self.failed.is_empty()
     }
 
     fn close_progress(&mut self) {
         if self.progress.take().is_some() && self.terminal {
-            print!("\r\x1b[2K");
+            put("\r\x1b[2K");
         }
     }
+}
+
+/// Prints a line.
+pub(crate) fn line(text: impl Display) {
+    put(&format!("{text}\n"));
+}
+
+fn put(text: &str) {
+    // The demo decides by its exit code, whoever reads what it prints.
+    let _ = output::show(text);
 }
 
 /// A time as people read it: `0.8 ms`, `12 ms`, `3.1 s`.

@@ -366,3 +366,35 @@ fn a_table_is_listed_whole_and_in_order_page_by_page() {
     let listed = daemon.json(&["routes", "--vrf", "privnet1"]);
     assert_eq!(listed.as_array().unwrap().iter().map(prefix).collect::<Vec<_>>(), all);
 }
+
+#[test]
+fn a_peering_above_its_limit_is_in_error_and_keeps_what_stands() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    apply(&daemon, "peering.yaml", &PEERING.replace("network2: storage", "network2: storage, limit: 1"));
+    daemon.json_until(&["get", "peerings"], ready);
+    let attributes = bytes::Bytes::from(bgp_wire::AttributesBuilder::new(bgp_wire::Origin::Igp).build());
+    let second = speaker::Injected { prefix: "10.0.1.12/32".parse().unwrap(), attributes, next_hop: None };
+    rig.runtime.block_on(rig.machine.inject("main", vec![second])).unwrap();
+    let peerings = daemon.json_until(&["get", "peerings"], |peerings| peerings[0]["state"] == "Error");
+    assert_eq!((&peerings[0]["phase"], &peerings[0]["reason"]), (&"Bound".into(), &"PrefixLimit".into()));
+    assert_eq!(leaked(&daemon, "storage"), ["10.0.1.11/32"]);
+    assert_eq!(leaked(&daemon, "privnet1"), ["10.0.100.13/32"]);
+
+    rig.runtime.block_on(rig.machine.withdraw("main", vec!["10.0.1.12/32".parse().unwrap()])).unwrap();
+    daemon.json_until(&["get", "peerings"], ready);
+}
+
+#[test]
+fn a_peering_with_a_network_that_has_no_vrf_here_is_bound_and_not_programmed() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let elsewhere = "id: elsewhere\nprojectid: p\nparentnetworkid: super\nprefixes: [10.0.9.0/24]\nvrf: 109\n---\n";
+    apply(&daemon, "elsewhere.yaml", &format!("{elsewhere}{}", PEERING.replace("storage", "elsewhere")));
+    let peering = &daemon.json(&["get", "peerings"])[0];
+    assert_eq!(
+        (&peering["phase"], &peering["state"], &peering["reason"]),
+        (&"Bound".into(), &"Pending".into(), &"NotProgrammed".into())
+    );
+    assert!(peering["message"].as_str().unwrap().contains("default/elsewhere"), "{peering}");
+}

@@ -51,3 +51,17 @@ fn the_demo_holds_with_a_small_table() {
     }
     assert!(!text.contains("FAILED"), "{text}");
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_crash() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_peerage"))
+        .args(["completion", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let answer = child.wait_with_output().unwrap();
+    assert!(answer.status.success(), "{}", stderr(&answer));
+    assert_eq!(stderr(&answer), "");
+}
