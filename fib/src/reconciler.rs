@@ -325,10 +325,8 @@ impl<S: Sink> Reconciler<S> {
             }
             (Some(route), Standing::Absent) => Step::Send(Sending::Add(route.clone())),
             (Some(route), Standing::Other(_)) => Step::Send(Sending::Replace(route.clone())),
-            (None, Standing::Absent) => {
-                self.entries.remove(&key);
-                Step::Done(Outcome::Removed)
-            }
+            // Also where none is known to stand: an answer may have been lost, and the kernel's dumps may pass over a
+            // route. Only an answered removal says that it is gone.
             (None, _) => Step::Send(Sending::Remove(key)),
         }
     }
