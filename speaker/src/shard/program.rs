@@ -43,16 +43,24 @@ impl Worker {
             if let Some(table) = table {
                 wishes.push(self.wish(change.vrf, table, change.prefix));
             }
-            let best = self.engine.selected(change.vrf, change.prefix).find(|route| route.best);
-            let now = match best {
-                None => Standing::Gone,
-                Some(route) if route.edge.is_some() => Standing::Leaked,
-                Some(_) => Standing::Native,
-            };
+            let now = self.standing(change);
             self.events.push(Event::Route { vrf: name, prefix: change.prefix, now });
         }
         self.send_wishes(wishes);
         more
+    }
+
+    /// What stands for a destination that was just handed out. By its id, since most of the cost of a change is looking it up.
+    fn standing(&self, change: &Changed) -> Standing {
+        let best = self.engine.tables(change.vrf).and_then(|(v4, v6)| match change.prefix {
+            IpNet::V4(_) => v4.destination(change.dest)?.best(),
+            IpNet::V6(_) => v6.destination(change.dest)?.best(),
+        });
+        match best.and_then(|best| self.engine.pools().sources.get(best.path.source)) {
+            None => Standing::Gone,
+            Some(source) if source.is_native() => Standing::Native,
+            Some(_) => Standing::Leaked,
+        }
     }
 
     fn send_wishes(&mut self, wishes: Vec<Wish>) {

@@ -27,13 +27,14 @@ const TICK: usize = 4096;
 /// Changed destinations programmed per step.
 const CHANGES: usize = 8192;
 
-/// Destinations told to each neighbour per step.
-const TOLD: usize = 4096;
+/// Destinations told to each neighbour per step: as many as change, so that none pile up between the two.
+const TOLD: usize = CHANGES;
 
-/// While so many changes wait, nothing more is taken from sessions, which then stop reading.
-const TOO_MANY: usize = 1 << 16;
+/// While so many changes wait, nothing more is taken from sessions, which then stop reading. So few that what a route touches is
+/// still in the processor's cache when it is programmed and told.
+const TOO_MANY: usize = CHANGES / 2;
 
-/// Batches taken from sessions per step.
+/// Most batches taken from sessions per step.
 const TAKEN: usize = 16;
 
 pub(super) struct Worker {
@@ -117,7 +118,7 @@ impl Worker {
     ) {
         let mut more = false;
         loop {
-            let room = self.engine.pending_changes() < TOO_MANY;
+            let room = self.has_room();
             tokio::select! {
                 biased;
                 request = asked.recv() => match request {
@@ -138,6 +139,9 @@ impl Worker {
                 Some((neighbor, message)) = received.recv(), if room => {
                     self.session(neighbor, message);
                     for _ in 1..TAKEN {
+                        if !self.has_room() {
+                            break;
+                        }
                         match received.try_recv() {
                             Ok((neighbor, message)) => self.session(neighbor, message),
                             Err(_) => break,
@@ -149,6 +153,10 @@ impl Worker {
             }
             more = self.step();
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.engine.pending_changes() < TOO_MANY
     }
 
     /// Does some of what is to be done; says whether there is more.
