@@ -2,7 +2,7 @@
 //!
 //! A [`Mapping`] notes which keys were asked for; [`Mapping::finish`] warns of the rest.
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{cell::RefCell, collections::HashSet, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -144,9 +144,9 @@ impl<'a> At<'a> {
     /// An address and a length in CIDR notation.
     pub fn network(&self, sink: &Sink<'_>) -> Option<IpNet> {
         let text = self.string(sink)?;
-        match text.parse() {
-            Ok(network) => Some(network),
-            Err(_) => {
+        match parse_network(&text) {
+            Some(network) => Some(network),
+            None => {
                 let message = format!("{text:?} is not a prefix such as 10.0.0.0/24 or 2001:db8::/32");
                 sink.error(self, ErrorType::Invalid, message);
                 None
@@ -271,4 +271,11 @@ impl<'a> Mapping<'a> {
             }
         }
     }
+}
+
+/// An address and a length. Leading zeros are refused: some read them as octal, and a prefix must mean one thing.
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let plain = address.parse::<IpAddr>().is_ok() && (length == "0" || !length.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
 }

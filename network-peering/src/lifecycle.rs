@@ -134,9 +134,12 @@ fn collect_holders(networks: &mut Networks<'_>, world: &World) -> Vec<NetworkId>
 }
 
 /// Whether the live `peer` keeps `present` from going: it was bound to it, or would be if it were not being deleted, and
-/// has not dropped its entry.
+/// has not dropped its entry. Of a network whose document is gone too little is known to say what would be.
 fn holds(peer: &Present<'_>, present: &Present<'_>, world: &World) -> bool {
     let claimed = present.remembered.is_some_and(|remembered| remembered.claims.contains(&peer.uid));
+    if !claimed && matches!(present.network, Cow::Owned(_)) {
+        return false;
+    }
     match present.network.id.api {
         Api::Ironcore => {
             bind::entry_to(peer, present).is_some()

@@ -8,7 +8,7 @@ use leak_engine::Advertise;
 use crate::{
     document::Value,
     error::ErrorType,
-    fields::{At, Mapping, Sink},
+    fields::{At, Mapping, Sink, parse_network},
     ironcore::{ADVERTISE, MAX_VNI, SCOPES},
     manifest::{Metadata, Object, pair_of},
     model::{
@@ -284,7 +284,7 @@ type Address = (IpAddr, Option<u8>);
 
 fn read_address(at: &At<'_>, sink: &Sink<'_>) -> Option<Address> {
     let text = at.string(sink)?;
-    if let Ok(net) = text.parse::<IpNet>() {
+    if let Some(net) = parse_network(&text) {
         return Some((net.addr(), Some(net.prefix_len())));
     }
     if let Ok(address) = text.parse::<IpAddr>() {

@@ -94,6 +94,27 @@ fn r24_a_metal_network_stays_while_its_peering_and_the_other_side_do() {
 }
 
 #[test]
+fn r24_a_metal_network_that_was_never_peerable_goes_with_its_document() {
+    let mut play = Play::default();
+    let (a, p) = (private("a", 1), peering("as", "a", "s"));
+    play.at(0, &(a.clone() + &metal("s", "vrf: 2, privatesuper: true") + &p), "");
+    let answer = play.at(1, &(a + &p), "");
+    assert_eq!(answer.names(), ["default/a"]);
+    assert_eq!(status(answer.peering("as")), "Pending Pending NetworkNotFound");
+}
+
+#[test]
+fn r24_a_network_refused_by_its_project_goes_with_its_document() {
+    let mut play = Play::default();
+    let a = network("a", 101, &to("b"));
+    let b = network_with("b", "labels: {metal-stack.io/project: p}, ", 102, &to("a"));
+    assert_eq!(status(play.at(0, &(a.clone() + &b), "").entry("a", "to-b")), "Pending Error CrossProject");
+    let answer = play.at(1, &a, "");
+    assert_eq!(answer.names(), ["default/a"]);
+    assert_eq!(status(answer.entry("a", "to-b")), "Pending Pending NetworkNotFound");
+}
+
+#[test]
 fn a_peering_whose_document_is_gone_leaves_nothing_behind() {
     let mut play = Play::default();
     let (a, s, p) = (private("a", 1), shared("s", 2), peering("as", "a", "s"));

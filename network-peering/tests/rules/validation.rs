@@ -180,7 +180,10 @@ fn r8_prefixes_are_unique_within_their_peering() {
         ["spec.peerings[0].prefixes[1].name Duplicate"]
     );
     assert_eq!(faults(&prefixes("{name: x, prefix: 10.0.0.0/33}")), ["spec.peerings[0].prefixes[0].prefix Invalid"]);
-    assert_eq!(faults(&prefixes("{name: x, prefix: 10.0.0.1}")), ["spec.peerings[0].prefixes[0].prefix Invalid"]);
+    for bad in ["10.0.0.1", "010.0.0.0/8", "10.0.0.0/08"] {
+        let faults = faults(&prefixes(&format!("{{name: x, prefix: {bad}}}")));
+        assert_eq!(faults, ["spec.peerings[0].prefixes[0].prefix Invalid"], "{bad}");
+    }
     assert_eq!(
         faults(&prefixes("{name: x, prefixRef: {name: r}}, {name: y, prefixRef: {name: r}}")),
         ["spec.peerings[0].prefixes[1].prefixRef Duplicate"]
