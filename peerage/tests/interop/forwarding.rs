@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::daemons::{self, Peer, Sessions};
 use super::peerage::Peerage;
-use super::rig::{Host, Rig, inside, until, until_within};
+use super::rig::{Host, Rig, inside, need, until, until_within};
 
 const LEAF: &str = r#"
 apiVersion: peerage.dev/v1alpha1
@@ -146,7 +146,8 @@ impl Net {
 
 /// One line sent and echoed over TCP from `from` to `to`.
 fn tcp_stream_passes(from: &Host, to: &Host, address: &str) -> bool {
-    let server = to.start("echo", "sh", &["-c", "exec timeout 20 python3 -c \"$0\"", ECHO]);
+    need("/usr/bin/python3", "python3");
+    let server = to.start("echo", "sh", &["-c", "exec timeout 20 /usr/bin/python3 -c \"$0\"", ECHO]);
     let mut passed = false;
     until(
         "a TCP stream passes",
@@ -154,7 +155,7 @@ fn tcp_stream_passes(from: &Host, to: &Host, address: &str) -> bool {
             let client = format!(
                 "import socket; s=socket.create_connection(('{address}',7007),2); s.sendall(b'x'*200000); s.shutdown(1); n=0\nwhile True:\n b=s.recv(65536)\n if not b: break\n n+=len(b)\nassert n==200000"
             );
-            passed = from.try_run("python3", &["-c", &client]).status.success();
+            passed = from.try_run("/usr/bin/python3", &["-c", &client]).status.success();
             passed
         },
         || server.log(),

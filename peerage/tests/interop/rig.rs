@@ -22,6 +22,8 @@ pub fn inside() -> bool {
     }
     need("/usr/bin/unshare", "util-linux");
     need("/sbin/ip", "iproute2");
+    need("/bin/ping", "iputils-ping");
+    need("/usr/bin/traceroute", "traceroute");
     let test = std::thread::current().name().expect("a test's thread has its name").to_owned();
     let output = Command::new("unshare")
         .args(["-rnm", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
