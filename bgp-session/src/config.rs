@@ -84,7 +84,7 @@ impl Config {
             Err(ConfigError::IdleHold)
         } else if self.families.is_empty() {
             Err(ConfigError::NoFamily)
-        } else if let Some(family) = self.families.iter().find(|family| !FamilySet::ALL.contains(**family)) {
+        } else if let Some(family) = self.families.iter().find(|family| !FamilySet::UNICAST.contains(**family)) {
             Err(ConfigError::UnknownFamily(*family))
         } else {
             self.capabilities.check()

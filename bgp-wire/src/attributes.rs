@@ -40,6 +40,8 @@ pub mod code {
     pub const AS4_PATH: u8 = 17;
     /// AS4_AGGREGATOR (RFC 6793).
     pub const AS4_AGGREGATOR: u8 = 18;
+    /// AIGP, the accumulated IGP metric (RFC 7311).
+    pub const AIGP: u8 = 26;
     /// LARGE_COMMUNITY (RFC 8092).
     pub const LARGE_COMMUNITIES: u8 = 32;
     /// OTC, Only to Customer (RFC 9234).
@@ -162,6 +164,7 @@ const KNOWN: u64 = {
         code::EXTENDED_COMMUNITIES,
         code::AS4_PATH,
         code::AS4_AGGREGATOR,
+        code::AIGP,
         code::LARGE_COMMUNITIES,
         code::ONLY_TO_CUSTOMER,
     ];
@@ -179,11 +182,17 @@ pub(crate) const fn is_known(code: u8) -> bool {
     code < 64 && KNOWN & (1 << code) != 0
 }
 
-/// Whether attributes of this type are part of a canonical block.
+/// Whether attributes of this type are part of a canonical block. AIGP is not: it goes only where it is configured to (RFC 7311 section
+/// 3.3).
 pub(crate) const fn is_canonical(code: u8) -> bool {
     !matches!(
         code,
-        code::NEXT_HOP | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI | code::AS4_PATH | code::AS4_AGGREGATOR
+        code::NEXT_HOP
+            | code::MP_REACH_NLRI
+            | code::MP_UNREACH_NLRI
+            | code::AS4_PATH
+            | code::AS4_AGGREGATOR
+            | code::AIGP
     )
 }
 
@@ -192,9 +201,12 @@ pub(crate) const fn is_canonical(code: u8) -> bool {
 pub(crate) const fn expected_flags(code: u8) -> u8 {
     match code {
         code::ORIGIN | code::AS_PATH | code::NEXT_HOP | code::LOCAL_PREF | code::ATOMIC_AGGREGATE => flag::TRANSITIVE,
-        code::MED | code::ORIGINATOR_ID | code::CLUSTER_LIST | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI => {
-            flag::OPTIONAL
-        }
+        code::MED
+        | code::ORIGINATOR_ID
+        | code::CLUSTER_LIST
+        | code::MP_REACH_NLRI
+        | code::MP_UNREACH_NLRI
+        | code::AIGP => flag::OPTIONAL,
         _ => flag::OPTIONAL | flag::TRANSITIVE,
     }
 }
@@ -261,7 +273,8 @@ pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(),
         return Err((AttributeDiscard, ErrorCode::UnexpectedAttribute));
     }
     if (attribute.flags ^ expected_flags(attribute.code)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0 {
-        return Err((TreatAsWithdraw, ErrorCode::AttributeFlags));
+        let action = if attribute.code == code::AIGP { AttributeDiscard } else { TreatAsWithdraw };
+        return Err((action, ErrorCode::AttributeFlags));
     }
     let length = |fits: bool, action| {
         if fits { Ok(()) } else { Err((action, ErrorCode::AttributeLength)) }
@@ -292,12 +305,33 @@ pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(),
         code::COMMUNITIES | code::CLUSTER_LIST => list_of(4),
         code::EXTENDED_COMMUNITIES => list_of(8),
         code::LARGE_COMMUNITIES => list_of(12),
+        code::AIGP => length(aigp_is_sound(value), AttributeDiscard),
         code::AS4_PATH => {
             length(value.len() <= as_path::MAX_AS4_LEN, AttributeDiscard)?;
             as_path::check(value, true, true).map_err(|code| (AttributeDiscard, code))
         }
         _ => Ok(()),
     }
+}
+
+/// The TLV type of the metric, its length in octets included in the length (RFC 7311 section 3).
+const AIGP_TLV: u8 = 1;
+
+fn split_aigp_tlv(value: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[kind, high, low], _) = value.split_first_chunk()?;
+    let (tlv, rest) = value.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+    Some((kind, tlv.get(3..)?, rest))
+}
+
+/// Whether the value is whole TLVs and each metric of eight octets (RFC 7311 section 3.2).
+fn aigp_is_sound(mut value: &[u8]) -> bool {
+    while let Some((kind, metric, rest)) = split_aigp_tlv(value) {
+        if kind == AIGP_TLV && metric.len() != 8 {
+            return false;
+        }
+        value = rest;
+    }
+    value.is_empty()
 }
 
 fn read_aggregator(value: &[u8]) -> Option<Aggregator> {
@@ -464,6 +498,18 @@ impl<'a> Attributes<'a> {
     /// LARGE_COMMUNITY.
     pub fn large_communities(&self) -> List<'a, LargeCommunity> {
         List::new(self.value(code::LARGE_COMMUNITIES).unwrap_or_default())
+    }
+
+    /// AIGP: the IGP metric accumulated along the way; that of the first TLV counts. Not part of a canonical block.
+    pub fn aigp(&self) -> Option<u64> {
+        let mut rest = self.value(code::AIGP)?;
+        while let Some((kind, metric, after)) = split_aigp_tlv(rest) {
+            if kind == AIGP_TLV {
+                return metric.first_chunk().map(|metric| u64::from_be_bytes(*metric));
+            }
+            rest = after;
+        }
+        None
     }
 
     /// OTC: the AS that marked the route to go to customers only.

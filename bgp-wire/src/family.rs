@@ -22,37 +22,86 @@ impl AfiSafi {
     pub const IPV4_UNICAST: Self = Self::new(1, 1);
     /// IPv6 unicast (RFC 2545).
     pub const IPV6_UNICAST: Self = Self::new(2, 1);
+    /// IPv4 multicast (RFC 4760).
+    pub const IPV4_MULTICAST: Self = Self::new(1, 2);
+    /// IPv6 multicast (RFC 4760).
+    pub const IPV6_MULTICAST: Self = Self::new(2, 2);
+    /// IPv4 unicast with MPLS labels (RFC 8277).
+    pub const IPV4_LABELLED: Self = Self::new(1, 4);
+    /// IPv6 unicast with MPLS labels (RFC 8277, RFC 4798).
+    pub const IPV6_LABELLED: Self = Self::new(2, 4);
+    /// IPv4 within VPNs (RFC 4364).
+    pub const IPV4_VPN: Self = Self::new(1, 128);
+    /// IPv6 within VPNs (RFC 4659).
+    pub const IPV6_VPN: Self = Self::new(2, 128);
+    /// Route target constraint (RFC 4684).
+    pub const ROUTE_TARGETS: Self = Self::new(1, 132);
+    /// IPv4 flow specifications (RFC 8955).
+    pub const IPV4_FLOWSPEC: Self = Self::new(1, 133);
+    /// IPv6 flow specifications (RFC 8956).
+    pub const IPV6_FLOWSPEC: Self = Self::new(2, 133);
+    /// IPv4 flow specifications within VPNs (RFC 8955 section 8).
+    pub const IPV4_FLOWSPEC_VPN: Self = Self::new(1, 134);
+    /// IPv6 flow specifications within VPNs (RFC 8956).
+    pub const IPV6_FLOWSPEC_VPN: Self = Self::new(2, 134);
+    /// EVPN (RFC 7432).
+    pub const L2VPN_EVPN: Self = Self::new(25, 70);
 
     /// The family of these two numbers.
     pub const fn new(afi: u16, safi: u8) -> Self {
         Self { afi, safi }
     }
 
+    /// The families this crate reads, by name. The position is the bit in [`FamilySet`].
+    const NAMED: [(&'static str, Self); 14] = [
+        ("ipv4-unicast", Self::IPV4_UNICAST),
+        ("ipv6-unicast", Self::IPV6_UNICAST),
+        ("ipv4-multicast", Self::IPV4_MULTICAST),
+        ("ipv6-multicast", Self::IPV6_MULTICAST),
+        ("ipv4-labelled", Self::IPV4_LABELLED),
+        ("ipv6-labelled", Self::IPV6_LABELLED),
+        ("ipv4-vpn", Self::IPV4_VPN),
+        ("ipv6-vpn", Self::IPV6_VPN),
+        ("route-targets", Self::ROUTE_TARGETS),
+        ("ipv4-flowspec", Self::IPV4_FLOWSPEC),
+        ("ipv6-flowspec", Self::IPV6_FLOWSPEC),
+        ("ipv4-flowspec-vpn", Self::IPV4_FLOWSPEC_VPN),
+        ("ipv6-flowspec-vpn", Self::IPV6_FLOWSPEC_VPN),
+        ("l2vpn-evpn", Self::L2VPN_EVPN),
+    ];
+
     /// The family named by text such as `ipv4-unicast`; the inverse of `Display` for the families this crate knows.
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "ipv4-unicast" => Some(Self::IPV4_UNICAST),
-            "ipv6-unicast" => Some(Self::IPV6_UNICAST),
-            _ => None,
-        }
+        Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, family)| *family)
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         match (self.afi, self.safi) {
             (1, 1) => 1,
-            (2, 1) => 2,
+            (2, 1) => 1 << 1,
+            (1, 2) => 1 << 2,
+            (2, 2) => 1 << 3,
+            (1, 4) => 1 << 4,
+            (2, 4) => 1 << 5,
+            (1, 128) => 1 << 6,
+            (2, 128) => 1 << 7,
+            (1, 132) => 1 << 8,
+            (1, 133) => 1 << 9,
+            (2, 133) => 1 << 10,
+            (1, 134) => 1 << 11,
+            (2, 134) => 1 << 12,
+            (25, 70) => 1 << 13,
             _ => 0,
         }
     }
 }
 
-/// `ipv4-unicast`, `ipv6-unicast`, or `afi-25-safi-70` for a family this crate does not know.
+/// A name such as `ipv4-unicast`, or `afi-25-safi-65` for a family this crate does not know.
 impl fmt::Display for AfiSafi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::IPV4_UNICAST => f.write_str("ipv4-unicast"),
-            Self::IPV6_UNICAST => f.write_str("ipv6-unicast"),
-            Self { afi, safi } => write!(f, "afi-{afi}-safi-{safi}"),
+        match Self::NAMED.iter().find(|(_, family)| family == self) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "afi-{}-safi-{}", self.afi, self.safi),
         }
     }
 }
@@ -63,15 +112,17 @@ impl fmt::Debug for AfiSafi {
     }
 }
 
-/// A set of the families this crate knows; one octet, so that it can travel in every decoding context.
+/// A set of the families this crate knows; two octets, so that it can travel in every decoding context.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct FamilySet(u8);
+pub struct FamilySet(u16);
 
 impl FamilySet {
     /// No family.
     pub const EMPTY: Self = Self(0);
     /// Every family this crate knows.
-    pub const ALL: Self = Self(3);
+    pub const ALL: Self = Self((1 << AfiSafi::NAMED.len()) - 1);
+    /// The families with a typed key: IPv4 and IPv6 unicast.
+    pub const UNICAST: Self = Self::EMPTY.with(AfiSafi::IPV4_UNICAST).with(AfiSafi::IPV6_UNICAST);
 
     /// Adds a family. Returns false, and changes nothing, for a family this crate does not know.
     pub fn insert(&mut self, family: AfiSafi) -> bool {
@@ -103,7 +154,7 @@ impl FamilySet {
 
     /// The families in the set, IPv4 first.
     pub fn iter(self) -> impl Iterator<Item = AfiSafi> {
-        [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST].into_iter().filter(move |family| self.contains(*family))
+        AfiSafi::NAMED.into_iter().map(|(_, family)| family).filter(move |family| self.contains(*family))
     }
 }
 

@@ -28,6 +28,7 @@ mod nlri;
 pub mod notification;
 mod open;
 mod refresh;
+pub mod routes;
 mod text;
 mod update;
 
@@ -44,5 +45,6 @@ pub use nlri::Nlri;
 pub use notification::Notification;
 pub use open::{Capabilities, Open, OpenBuf};
 pub use refresh::{RefreshSubtype, RouteRefresh};
+pub use routes::{EvpnRoute, Form, LabelledPrefix, RouteDistinguisher, Routes, VpnPrefix};
 pub use text::{TextError, parse_asn};
 pub use update::{MpReach, MpUnreach, NextHop, Update, UpdateIndex};

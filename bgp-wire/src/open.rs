@@ -91,10 +91,15 @@ impl<'a> Open<'a> {
         Capabilities { parameters: self.parameters, extended: self.extended, rest: &[] }
     }
 
+    /// The capabilities' codes and values, as they came.
+    pub fn raw_capabilities(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
+        let mut raw = self.capabilities();
+        core::iter::from_fn(move || raw.next_raw())
+    }
+
     /// The AS number of the four-octet capability, if there is one (RFC 6793).
     pub fn four_octet_as(&self) -> Option<u32> {
-        let mut raw = self.capabilities();
-        core::iter::from_fn(|| raw.next_raw())
+        self.raw_capabilities()
             .find_map(|(kind, value)| (kind == code::FOUR_OCTET_AS).then(|| value.try_into().ok()).flatten())
             .map(u32::from_be_bytes)
     }

@@ -7,6 +7,7 @@ use crate::attributes::{self, Attributes, RawAttribute, Seen, Standing, code, ex
 use crate::family::{Family, Ipv4Unicast, Ipv6Unicast};
 use crate::frame::HEADER_LEN;
 use crate::nlri::{self, Nlri};
+use crate::routes::{self, Form, Route, Routes};
 use crate::{Action, AfiSafi, DecodeCtx, ErrorCode, FamilySet, Fault, Malformed};
 use core::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -55,6 +56,28 @@ impl NextHop {
                 let link_local = link_local.first_chunk::<16>()?;
                 Some(Self::Ipv6LinkLocal { global: (*global).into(), link_local: (*link_local).into() })
             }
+            _ if FamilySet::UNICAST.contains(family) => None,
+            _ => Self::read_further(octets, family, ctx),
+        }
+    }
+
+    /// As [`Self::read`], for the families beyond unicast. Those of VPNs put a route distinguisher, which means nothing, before each
+    /// address (RFC 4364 section 4.3.4, RFC 4659 section 3.2.1).
+    #[inline(never)]
+    fn read_further(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Option<Self> {
+        let vpn = matches!(family, AfiSafi::IPV4_VPN | AfiSafi::IPV6_VPN);
+        let wide_allowed =
+            family.afi != 1 || family == AfiSafi::ROUTE_TARGETS || ctx.extended_next_hop.contains(family);
+        let narrow_allowed = family.afi != 2 || FLOWSPEC.contains(family);
+        let (addresses, skip) = if vpn { (octets.get(8..)?, 8) } else { (octets, 0) };
+        match addresses.len() {
+            4 if narrow_allowed => addresses.first_chunk::<4>().map(|octets| Self::Ipv4((*octets).into())),
+            16 if wide_allowed => addresses.first_chunk::<16>().map(|octets| Self::Ipv6((*octets).into())),
+            len if len == 32 + skip && wide_allowed => {
+                let (global, link_local) = addresses.split_first_chunk::<16>()?;
+                let link_local = link_local.get(skip..)?.first_chunk::<16>()?;
+                Some(Self::Ipv6LinkLocal { global: (*global).into(), link_local: (*link_local).into() })
+            }
             _ => None,
         }
     }
@@ -70,6 +93,9 @@ impl fmt::Display for NextHop {
         }
     }
 }
+
+/// The families whose next hop means nothing and may be missing (RFC 8955 section 4).
+const FLOWSPEC: FamilySet = <routes::FlowRoute<'_> as Route<'_>>::FAMILIES;
 
 /// MP_REACH_NLRI (RFC 4760 section 3).
 #[derive(Clone, Copy)]
@@ -93,13 +119,13 @@ impl<'a> MpReach<'a> {
     }
 
     fn check(&self) -> Result<(), ErrorCode> {
-        if FamilySet::ALL.contains(self.family) && self.next_hop().is_none() {
+        if FamilySet::ALL.contains(self.family) && !FLOWSPEC.contains(self.family) && self.next_hop().is_none() {
             return Err(ErrorCode::MalformedMultiprotocol);
         }
-        check_multiprotocol_nlri(self.nlri_octets, self.family, &self.ctx)
+        check_multiprotocol_nlri(self.nlri_octets, Form { family: self.family, withdrawn: false }, &self.ctx)
     }
 
-    /// The next hop of the routes; `None` only for a family this crate does not know.
+    /// The next hop of the routes; `None` only for a family this crate does not know, and for flow specifications without one.
     pub fn next_hop(&self) -> Option<NextHop> {
         NextHop::read(self.next_hop_octets, self.family, &self.ctx)
     }
@@ -112,6 +138,12 @@ impl<'a> MpReach<'a> {
     /// The routes, if they are IPv6 unicast.
     pub fn ipv6(&self) -> Option<Nlri<'a, Ipv6Unicast>> {
         typed(self.nlri_octets, self.family, &self.ctx)
+    }
+
+    /// The routes, if those of the family are of the kind `R`.
+    pub fn routes<R: Route<'a>>(&self) -> Option<Routes<'a, R>> {
+        let add_path = self.ctx.add_path.contains(self.family);
+        Routes::new(self.nlri_octets, add_path, Form { family: self.family, withdrawn: false })
     }
 }
 
@@ -148,6 +180,12 @@ impl<'a> MpUnreach<'a> {
     pub fn ipv6(&self) -> Option<Nlri<'a, Ipv6Unicast>> {
         typed(self.nlri_octets, self.family, &self.ctx)
     }
+
+    /// The withdrawn routes, if those of the family are of the kind `R`.
+    pub fn routes<R: Route<'a>>(&self) -> Option<Routes<'a, R>> {
+        let add_path = self.ctx.add_path.contains(self.family);
+        Routes::new(self.nlri_octets, add_path, Form { family: self.family, withdrawn: true })
+    }
 }
 
 impl fmt::Debug for MpUnreach<'_> {
@@ -176,14 +214,14 @@ fn typed<'a, F: Family>(octets: &'a [u8], family: AfiSafi, ctx: &DecodeCtx) -> O
     (family == F::AFI_SAFI).then(|| Nlri::new(octets, ctx.add_path.contains(family)))
 }
 
-fn check_multiprotocol_nlri(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Result<(), ErrorCode> {
-    let add_path = ctx.add_path.contains(family);
-    match family {
-        AfiSafi::IPV4_UNICAST => nlri::check::<Ipv4Unicast>(octets, add_path),
-        AfiSafi::IPV6_UNICAST => nlri::check::<Ipv6Unicast>(octets, add_path),
-        _ => Ok(()),
-    }
-    .map_err(|_| ErrorCode::InvalidMultiprotocolNlri)
+fn check_multiprotocol_nlri(octets: &[u8], form: Form, ctx: &DecodeCtx) -> Result<(), ErrorCode> {
+    let add_path = ctx.add_path.contains(form.family);
+    let sound = match form.family {
+        AfiSafi::IPV4_UNICAST => nlri::check::<Ipv4Unicast>(octets, add_path).is_ok(),
+        AfiSafi::IPV6_UNICAST => nlri::check::<Ipv6Unicast>(octets, add_path).is_ok(),
+        _ => routes::are_sound(octets, add_path, form),
+    };
+    if sound { Ok(()) } else { Err(ErrorCode::InvalidMultiprotocolNlri) }
 }
 
 /// What one pass over an UPDATE found: plain data that says where everything stands. With the octets of the message it gives the
@@ -394,7 +432,10 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
                 reach.and_then(|reach| reach.check())
             } else {
                 let unreach = MpUnreach::read(attribute.value, *ctx).ok_or(ErrorCode::MalformedMultiprotocol);
-                unreach.and_then(|unreach| check_multiprotocol_nlri(unreach.nlri_octets, unreach.family, ctx))
+                unreach.and_then(|unreach| {
+                    let form = Form { family: unreach.family, withdrawn: true };
+                    check_multiprotocol_nlri(unreach.nlri_octets, form, ctx)
+                })
             };
             checked.map_err(reset)?;
             standing.insert(kind);

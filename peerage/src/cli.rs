@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Work with networks and their peerings
     Network(NetworkArgs),
+    /// Decode BGP messages: JSON lines in, JSON lines out
+    Decode,
     /// Print the version
     Version(VersionArgs),
     /// Print a completion script for a shell

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod decode;
 mod demo;
 mod documents;
 mod eval;
@@ -46,6 +47,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             let NetworkCommand::Peering { command } = args.command;
             client(commands::peering::run(command))?;
         }
+        Command::Decode => decode::run()?,
         Command::Version(args) => version(&args)?,
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -4,6 +4,7 @@ mod interop;
 mod packages;
 mod run;
 mod test;
+mod vectors;
 
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ usage: cargo xtask COMMAND
   test                 everything the gate runs: format, clippy, unit, property, doc,
                        interop and example tests, the fuzz targets, the demo
   interop [FILTER]     only the tests against real daemons and the real kernel
+  vectors DIR          decode every case of a folder of wire vectors, and compare
   fuzz [--seconds N]   every fuzz target for N seconds each (default 20)
   bench [ARG...]       the side-by-side harness; `cargo xtask bench --help` lists its arguments";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         ["test"] => test::everything(),
         ["interop", filter @ ..] => interop::run(filter),
+        ["vectors", folder] => vectors::run(std::path::Path::new(folder)),
         ["fuzz"] => test::fuzz(20),
         ["fuzz", "--seconds", seconds] => match seconds.parse() {
             Ok(seconds) => test::fuzz(seconds),

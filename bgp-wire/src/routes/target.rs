@@ -1,0 +1,67 @@
+//! Route target constraint (RFC 4684): which route targets a speaker wants to hear of.
+
+use super::{Form, Route, sealed};
+use crate::{AfiSafi, ExtendedCommunity, FamilySet};
+use core::fmt;
+
+/// A wish for the routes whose targets start like this one. The shortest, of no bits, asks for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetMembership<'a> {
+    /// Length of the whole in bits: 0, or 32 for the origin AS and up to 64 more for the target.
+    pub bits: u8,
+    octets: &'a [u8],
+}
+
+impl<'a> TargetMembership<'a> {
+    /// The AS that wishes; `None` in the wish for all.
+    pub fn origin_as(&self) -> Option<u32> {
+        self.octets.first_chunk().map(|octets| u32::from_be_bytes(*octets))
+    }
+
+    /// As many octets of the route target as there are.
+    pub fn target_octets(&self) -> &'a [u8] {
+        self.octets.get(4..).unwrap_or_default()
+    }
+
+    /// The route target, if it is given whole.
+    pub fn target(&self) -> Option<ExtendedCommunity> {
+        self.target_octets().try_into().ok().filter(|_| self.bits == 96).map(ExtendedCommunity)
+    }
+}
+
+impl<'a> Route<'a> for TargetMembership<'a> {
+    const FAMILIES: FamilySet = FamilySet::EMPTY.with(AfiSafi::ROUTE_TARGETS);
+
+    fn split(octets: &'a [u8], _: Form) -> Option<(Self, &'a [u8])> {
+        let (&bits, rest) = octets.split_first()?;
+        if !matches!(bits, 0 | 32..=96) {
+            return None;
+        }
+        let (octets, rest) = rest.split_at_checked(usize::from(bits).div_ceil(8))?;
+        Some((Self { bits, octets }, rest))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.bits);
+        out.extend_from_slice(self.octets);
+    }
+}
+
+impl sealed::Sealed for TargetMembership<'_> {}
+
+/// `64500 rt:64500:100`, `64500 0002fbf4/24` for a part of a target, `any`.
+impl fmt::Display for TargetMembership<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(asn) = self.origin_as() else {
+            return f.write_str("any");
+        };
+        match self.target() {
+            Some(target) => write!(f, "{asn} {target}"),
+            None => {
+                write!(f, "{asn} ")?;
+                self.target_octets().iter().try_for_each(|octet| write!(f, "{octet:02x}"))?;
+                write!(f, "/{}", self.bits - 32)
+            }
+        }
+    }
+}
