@@ -236,11 +236,11 @@ fn path_identifiers_are_read_where_they_were_negotiated() {
 
 #[test]
 fn a_family_that_is_not_known_is_passed_over() {
-    let reach = [0x80, 14, 9, 0, 25, 70, 1, 7, 0, 1, 2, 3];
+    let reach = [0x80, 14, 9, 0, 25, 66, 1, 7, 0, 1, 2, 3];
     let octets = update(&[], &[&reach, ORIGIN, AS_PATH], &[]);
     let update = Update::parse(&octets, &EXTERNAL).unwrap();
     let reach = update.mp_reach().unwrap();
-    assert_eq!(reach.family.to_string(), "afi-25-safi-70");
+    assert_eq!(reach.family.to_string(), "afi-25-safi-66");
     assert_eq!((reach.next_hop(), reach.nlri_octets), (None, &[1, 2, 3][..]));
     assert!(reach.ipv4().is_none() && reach.ipv6().is_none());
 }

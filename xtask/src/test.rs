@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::packages;
 use crate::run::{self, Tally};
+use crate::{packages, vectors};
 
 /// Runs every check, the cheap ones first, and ends with one line that counts the tests.
 pub(crate) fn everything() -> Result<(), String> {
@@ -15,11 +15,12 @@ pub(crate) fn everything() -> Result<(), String> {
     if tests.is_ok() && tally.ignored > 0 {
         return Err(format!("{} tests are ignored; the project allows none", tally.ignored));
     }
-    let rest = tests.and_then(|()| fuzz_counted(20, &mut tally)).and_then(|()| {
-        run::cargo(&["run", "-p", "peerage", "--", "demo"])?;
-        tally.passed += 1;
-        Ok(())
-    });
+    let rest =
+        tests.and_then(|()| vectors_counted(&mut tally)).and_then(|()| fuzz_counted(20, &mut tally)).and_then(|()| {
+            run::cargo(&["run", "-p", "peerage", "--", "demo"])?;
+            tally.passed += 1;
+            Ok(())
+        });
     if rest.is_err() && tally.failed == 0 {
         tally.failed = 1;
     }
@@ -28,6 +29,15 @@ pub(crate) fn everything() -> Result<(), String> {
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     rest
+}
+
+/// Runs the wire vectors where they are kept beside the checkout.
+fn vectors_counted(tally: &mut Tally) -> Result<(), String> {
+    if let Some(folder) = vectors::beside() {
+        vectors::run(&folder)?;
+        tally.passed += 1;
+    }
+    Ok(())
 }
 
 /// The names of the Rust programs in a folder of the checkout.
