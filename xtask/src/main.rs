@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => {
             let mut command = vec!["run", "--release", "-p", "benches", "--bin", "harness", "--"];
             command.extend_from_slice(rest);
-            run::cargo(&command)
+            run::cargo(&["build", "--release", "-p", "peerage"]).and_then(|()| run::cargo(&command))
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
