@@ -1,6 +1,8 @@
 //! AS_PATH (RFC 4271 section 4.3, RFC 5065, RFC 6793): the ASes a route came through, as a view on the octets and as an owned value.
 
 use crate::ErrorCode;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Stands in for a 4-octet AS number towards a speaker that has only two octets for it (RFC 6793).

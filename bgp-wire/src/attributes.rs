@@ -5,8 +5,9 @@
 use crate::as_path::{self, AsPath};
 use crate::community::{Community, ExtendedCommunity, LargeCommunity, List};
 use crate::{Action, DecodeCtx, ErrorCode, PeerKind};
+use alloc::vec::Vec;
 use core::fmt;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 /// Type codes of the attributes this crate knows.
 pub mod code {

@@ -5,9 +5,12 @@ use crate::attributes::{
     Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_canonical, is_known, write_aggregator,
 };
 use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 /// Owned attributes in canonical form; see [`AttributesBuilder`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

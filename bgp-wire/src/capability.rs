@@ -1,6 +1,8 @@
 //! Capabilities: what an OPEN offers (RFC 5492). One that is unknown, or known but of a length that is not its own, is kept as octets.
 
 use crate::AfiSafi;
+use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// Type codes.

@@ -1,9 +1,10 @@
 //! Communities: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092), as values and as lists in an attribute.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 /// A community: an AS number above and a value of that AS's own below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -157,7 +158,7 @@ mod sealed {
     impl Sealed for super::Community {}
     impl Sealed for super::LargeCommunity {}
     impl Sealed for super::ExtendedCommunity {}
-    impl Sealed for std::net::Ipv4Addr {}
+    impl Sealed for core::net::Ipv4Addr {}
 }
 
 impl Listed for Community {

@@ -3,9 +3,10 @@
 use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical};
 use crate::frame::{self, HEADER_LEN};
 use crate::{AS_TRANS, AfiSafi, EncodeCtx, Family, NextHop};
+use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 use core::fmt;
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// Why routes cannot be announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 
 use core::fmt;
 use core::hash::Hash;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address family as negotiated and as carried in MP_REACH_NLRI (RFC 4760 section 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,6 +2,7 @@
 //!
 //! Owns the layout of messages. Is given whole messages (see [`frame::peek`] for finding them in a stream) and the [`DecodeCtx`] that
 //! the session negotiated; gives views on them, and messages as octets. Never does I/O, reads no clock, keeps no state between messages.
+//! Needs `core` and `alloc` only.
 //!
 //! ```
 //! use bgp_wire::{DecodeCtx, Message, frame};
@@ -12,6 +13,10 @@
 //! assert!(matches!(message, Message::Keepalive));
 //! # Ok::<(), bgp_wire::Malformed>(())
 //! ```
+
+#![no_std]
+
+extern crate alloc;
 
 mod as_path;
 pub mod attributes;

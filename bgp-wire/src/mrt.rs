@@ -6,8 +6,8 @@
 use crate::attributes::{Attributes, code};
 use crate::{DecodeCtx, Family, FamilySet, Ipv4Unicast, Ipv6Unicast, NextHop, PeerKind};
 use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A record that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 use crate::capability::code;
 use crate::frame::{self, HEADER_LEN};
 use crate::{AS_TRANS, Capability, ErrorCode, Malformed};
+use alloc::vec;
+use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 use core::fmt;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 const PARAMETERS_START: usize = HEADER_LEN + 10;
 const CAPABILITIES: u8 = 2;

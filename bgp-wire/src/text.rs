@@ -3,6 +3,7 @@
 use crate::as_path::{AsPathBuf, SegmentKind};
 use crate::community::{Community, ExtendedCommunity, LargeCommunity};
 use core::fmt;
+use core::net::Ipv4Addr;
 use core::str::FromStr;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while_m_n};
@@ -12,7 +13,6 @@ use nom::error::Error;
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 use nom::{Finish, IResult, Parser};
-use std::net::Ipv4Addr;
 
 /// Text that is not of the form asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use crate::frame::HEADER_LEN;
 use crate::nlri::{self, Nlri};
 use crate::routes::{self, Form, Route, Routes};
 use crate::{Action, AfiSafi, DecodeCtx, ErrorCode, FamilySet, Fault, Malformed};
+use alloc::vec::Vec;
 use core::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Where a route's packets go next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

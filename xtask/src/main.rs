@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND` from anywhere in the checkout.
 
 mod interop;
+mod no_std;
 mod packages;
 mod run;
 mod test;
@@ -15,6 +16,7 @@ usage: cargo xtask COMMAND
                        interop and example tests, the fuzz targets, the demo
   interop [FILTER]     only the tests against real daemons and the real kernel
   vectors DIR          decode every case of a folder of wire vectors, and compare
+  no-std               check that bgp-wire needs no operating system
   fuzz [--seconds N]   every fuzz target for N seconds each (default 20)
   bench [ARG...]       the side-by-side harness; `cargo xtask bench --help` lists its arguments";
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args.as_slice() {
         ["test"] => test::everything(),
+        ["no-std"] => no_std::check(),
         ["interop", filter @ ..] => interop::run(filter),
         ["vectors", folder] => vectors::run(std::path::Path::new(folder)),
         ["fuzz"] => test::fuzz(20),

@@ -3,13 +3,14 @@
 use std::process::Command;
 
 use crate::run::{self, Tally};
-use crate::{packages, vectors};
+use crate::{no_std, packages, vectors};
 
 /// Runs every check, the cheap ones first, and ends with one line that counts the tests.
 pub(crate) fn everything() -> Result<(), String> {
     packages::ensure()?;
     run::cargo(&["fmt", "--all", "--check"])?;
     run::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    no_std::check()?;
     let mut tally = Tally::default();
     let tests = run::cargo_test(&["test", "--workspace", "--no-fail-fast"], &mut tally);
     if tests.is_ok() && tally.ignored > 0 {

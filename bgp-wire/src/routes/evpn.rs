@@ -2,9 +2,10 @@
 
 use super::{Form, Route, RouteDistinguisher, sealed};
 use crate::{AfiSafi, FamilySet};
+use alloc::vec::Vec;
 use core::fmt;
+use core::net::IpAddr;
 use ipnet::IpNet;
-use std::net::IpAddr;
 
 /// Names an Ethernet segment: the links of one site to several routers (RFC 7432 section 5). All zero if there is one link only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -2,9 +2,10 @@
 
 use super::{Form, Route, RouteDistinguisher, is_ipv6, sealed};
 use crate::{AfiSafi, FamilySet};
+use alloc::vec::Vec;
 use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A flow specification: packets match if they match every component.
 ///

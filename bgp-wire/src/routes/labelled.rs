@@ -2,9 +2,10 @@
 
 use super::{Form, Route, is_ipv6, prefix, sealed, write_prefix};
 use crate::{AfiSafi, FamilySet};
+use alloc::vec::Vec;
 use core::fmt;
+use core::net::Ipv4Addr;
 use ipnet::IpNet;
-use std::net::Ipv4Addr;
 
 /// The MPLS labels of a route, the outermost first. A withdrawn route has one that means nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

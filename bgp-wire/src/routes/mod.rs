@@ -17,6 +17,7 @@ pub use opaque::OpaqueRoutes;
 pub use target::TargetMembership;
 
 use crate::{AfiSafi, FamilySet};
+use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;

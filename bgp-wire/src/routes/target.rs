@@ -2,6 +2,7 @@
 
 use super::{Form, Route, sealed};
 use crate::{AfiSafi, ExtendedCommunity, FamilySet};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// A wish for the routes whose targets start like this one. The shortest, of no bits, asks for all.
