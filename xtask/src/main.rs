@@ -4,6 +4,7 @@ mod interop;
 mod no_std;
 mod packages;
 mod run;
+mod soak;
 mod test;
 mod vectors;
 
@@ -18,6 +19,8 @@ usage: cargo xtask COMMAND
   vectors DIR          decode every case of a folder of wire vectors, and compare
   no-std               check that bgp-wire needs no operating system
   fuzz [--seconds N]   every fuzz target for N seconds each (default 20)
+  soak [--events N] [--seed N]
+                       the leak engine against its twin, 10,000,000 random events long
   bench [ARG...]       the side-by-side harness; `cargo xtask bench --help` lists its arguments";
 
 fn main() -> ExitCode {
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
             Ok(seconds) => test::fuzz(seconds),
             Err(_) => Err(format!("--seconds takes a whole number, not `{seconds}`")),
         },
+        ["soak", rest @ ..] => soak::run(rest),
         ["bench", rest @ ..] => {
             let mut command = vec!["run", "--release", "-p", "benches", "--bin", "harness", "--"];
             command.extend_from_slice(rest);
