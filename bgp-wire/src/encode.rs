@@ -1,5 +1,7 @@
 //! Writing UPDATEs: as many routes in each message as fit it, to the octet.
 
+mod routes;
+
 use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical};
 use crate::frame::{self, HEADER_LEN};
 use crate::{AS_TRANS, AfiSafi, EncodeCtx, Family, NextHop};
@@ -26,6 +28,16 @@ pub enum EncodeError {
         /// The next hop that does not go with it.
         next_hop: NextHop,
     },
+    /// The family's routes need a next hop, of no more than 255 octets.
+    NextHopMissing {
+        /// The family of the routes.
+        family: AfiSafi,
+    },
+    /// A route is not one of the family, or longer than the family's routes can be.
+    RouteFamily {
+        /// The family.
+        family: AfiSafi,
+    },
 }
 
 impl fmt::Display for EncodeError {
@@ -40,6 +52,8 @@ impl fmt::Display for EncodeError {
             Self::NextHopFamily { family, next_hop } => {
                 write!(f, "the next hop {next_hop} cannot go with {family} routes on this session")
             }
+            Self::NextHopMissing { family } => write!(f, "{family} routes need a next hop of at most 255 octets"),
+            Self::RouteFamily { family } => write!(f, "a route is not one of {family}, or too long for it"),
         }
     }
 }

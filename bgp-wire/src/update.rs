@@ -67,9 +67,9 @@ impl NextHop {
     #[inline(never)]
     fn read_further(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Option<Self> {
         let vpn = matches!(family, AfiSafi::IPV4_VPN | AfiSafi::IPV6_VPN);
-        let wide_allowed =
-            family.afi != 1 || family == AfiSafi::ROUTE_TARGETS || ctx.extended_next_hop.contains(family);
-        let narrow_allowed = family.afi != 2 || FLOWSPEC.contains(family);
+        let either = !matches!(family.afi, 1 | 2) || family == AfiSafi::ROUTE_TARGETS || FLOWSPEC.contains(family);
+        let wide_allowed = family.afi == 2 || either || ctx.extended_next_hop.contains(family);
+        let narrow_allowed = family.afi == 1 || either;
         let (addresses, skip) = if vpn { (octets.get(8..)?, 8) } else { (octets, 0) };
         match addresses.len() {
             4 if narrow_allowed => addresses.first_chunk::<4>().map(|octets| Self::Ipv4((*octets).into())),

@@ -4,14 +4,12 @@ mod util;
 
 use bgp_wire::attributes::code;
 use bgp_wire::routes::{
-    EthernetSegmentId, EvpnRoute, FlowRoute, Form, LabelledPrefix, Labels, Mac, OpaqueRoutes, Route,
-    RouteDistinguisher, Routes, TargetMembership, VpnPrefix,
+    EvpnRoute, FlowRoute, Form, LabelledPrefix, OpaqueRoutes, Route, Routes, TargetMembership, VpnPrefix,
 };
 use bgp_wire::{AfiSafi, DecodeCtx, FamilySet, NextHop, Update};
 use ipnet::IpNet;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::net::IpAddr;
 use util::*;
 
 fn shown<'a, R: Route<'a>>(octets: &'a [u8], family: AfiSafi) -> Vec<String> {
@@ -173,49 +171,6 @@ fn a_sound_metric_stands_and_any_other_is_discarded() {
     }
 }
 
-fn prefix(family: AfiSafi) -> BoxedStrategy<IpNet> {
-    if family.afi == 2 {
-        (any::<u128>(), 0..=128u8)
-            .prop_map(|(bits, len)| IpNet::new_assert(std::net::Ipv6Addr::from_bits(bits).into(), len).trunc())
-            .boxed()
-    } else {
-        (any::<u32>(), 0..=32u8)
-            .prop_map(|(bits, len)| IpNet::new_assert(std::net::Ipv4Addr::from_bits(bits).into(), len).trunc())
-            .boxed()
-    }
-}
-
-fn address() -> impl Strategy<Value = IpAddr> {
-    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)]
-}
-
-fn evpn() -> impl Strategy<Value = EvpnRoute<'static>> {
-    let head =
-        (any::<[u8; 8]>().prop_map(RouteDistinguisher), any::<[u8; 10]>().prop_map(EthernetSegmentId), any::<u32>());
-    let label = 0..1u32 << 24;
-    let parts = (any::<[u8; 6]>(), prop::option::of(address()), label.clone(), prop::option::of(label), address());
-    let nets =
-        (prefix(AfiSafi::IPV4_UNICAST), prefix(AfiSafi::IPV6_UNICAST), any::<u32>(), any::<u128>(), any::<bool>());
-    (head, parts, nets, 1..=5u8).prop_map(|(head, parts, nets, kind)| {
-        let (distinguisher, segment, tag) = head;
-        let (mac, address, label, label2, originator) = parts;
-        match kind {
-            1 => EvpnRoute::AutoDiscovery { distinguisher, segment, tag, label },
-            2 => EvpnRoute::MacIp { distinguisher, segment, tag, mac: Mac(mac), address, label, label2 },
-            3 => EvpnRoute::InclusiveMulticast { distinguisher, tag, originator },
-            4 => EvpnRoute::EthernetSegment { distinguisher, segment, originator },
-            _ => {
-                let (prefix, gateway) = if nets.4 {
-                    (nets.0, IpAddr::from(nets.2.to_be_bytes()))
-                } else {
-                    (nets.1, IpAddr::from(nets.3.to_be_bytes()))
-                };
-                EvpnRoute::Prefix { distinguisher, segment, tag, prefix, gateway, label }
-            }
-        }
-    })
-}
-
 fn written<'a, R: Route<'a>>(routes: &[R]) -> Vec<u8> {
     let mut out = Vec::new();
     routes.iter().for_each(|route| route.write(&mut out));
@@ -230,31 +185,6 @@ fn look_at<'a, R: Route<'a>>(octets: &'a [u8], add_path: bool, form: Form) {
 }
 
 proptest! {
-    #[test]
-    fn labelled_routes_are_read_back_the_same(
-        ipv6: bool, prefixes in vec((prefix(AfiSafi::IPV4_UNICAST), prefix(AfiSafi::IPV6_UNICAST), vec(0..1u32 << 20, 1..4), any::<[u8; 8]>()), 0..5),
-    ) {
-        let stacks: Vec<_> = prefixes.iter().map(|(_, _, labels, _)| Labels::encode(if ipv6 { &labels[..1] } else { labels })).collect();
-        let parts = || prefixes.iter().zip(&stacks).map(|((v4, v6, _, rd), stack)| {
-            (if ipv6 { *v6 } else { *v4 }, Labels::from_octets(stack).unwrap(), RouteDistinguisher(*rd))
-        });
-        let plain: Vec<_> = parts().map(|(prefix, labels, _)| LabelledPrefix { labels, prefix }).collect();
-        let octets = written(&plain);
-        let form = Form { family: if ipv6 { AfiSafi::IPV6_LABELLED } else { AfiSafi::IPV4_LABELLED }, withdrawn: false };
-        prop_assert_eq!(Routes::<LabelledPrefix<'_>>::new(&octets, false, form).unwrap().map(|(_, route)| route).collect::<Vec<_>>(), plain);
-        let vpn: Vec<_> = parts().map(|(prefix, labels, distinguisher)| VpnPrefix { labels, distinguisher, prefix }).collect();
-        let octets = written(&vpn);
-        let form = Form { family: if ipv6 { AfiSafi::IPV6_VPN } else { AfiSafi::IPV4_VPN }, withdrawn: false };
-        prop_assert_eq!(Routes::<VpnPrefix<'_>>::new(&octets, false, form).unwrap().map(|(_, route)| route).collect::<Vec<_>>(), vpn);
-    }
-
-    #[test]
-    fn evpn_routes_are_read_back_the_same(routes in vec(evpn(), 0..5)) {
-        let octets = written(&routes);
-        let form = Form { family: AfiSafi::L2VPN_EVPN, withdrawn: false };
-        prop_assert_eq!(Routes::<EvpnRoute<'_>>::new(&octets, false, form).unwrap().map(|(_, route)| route).collect::<Vec<_>>(), routes);
-    }
-
     #[test]
     fn any_octets_are_routes_or_refused(
         at in 0..14usize, withdrawn: bool, add_path: bool, octets in vec(prop_oneof![0..8u8, any::<u8>()], 0..120),

@@ -269,6 +269,14 @@ impl<'a> Route<'a> for EvpnRoute<'a> {
         Self::read(kind, value).map(|route| (route, rest))
     }
 
+    fn fits(&self, _: Form) -> bool {
+        match self {
+            Self::Prefix { prefix, gateway, .. } => prefix.addr().is_ipv4() == gateway.is_ipv4(),
+            Self::Other { kind, value } => !matches!(kind, 1..=5) && value.len() <= 255,
+            _ => true,
+        }
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.kind(), 0]);
         let start = out.len();

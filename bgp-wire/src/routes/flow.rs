@@ -19,6 +19,11 @@ pub struct FlowRoute<'a> {
 }
 
 impl<'a> FlowRoute<'a> {
+    /// Of the octets of components, as [`FlowComponent::write`] writes them. Whether they are about IPv6 is the family's to say.
+    pub fn from_octets(octets: &'a [u8], ipv6: bool, distinguisher: Option<RouteDistinguisher>) -> Self {
+        Self { distinguisher, ipv6, octets }
+    }
+
     /// The components' octets.
     pub fn octets(&self) -> &'a [u8] {
         self.octets
@@ -74,6 +79,12 @@ impl<'a> Route<'a> for FlowRoute<'a> {
             (None, octets)
         };
         Some((Self { distinguisher, ipv6: is_ipv6(form), octets }, rest))
+    }
+
+    fn fits(&self, form: Form) -> bool {
+        let vpn = form.family.safi == AfiSafi::IPV4_FLOWSPEC_VPN.safi;
+        let room = MAX_LEN - if vpn { 8 } else { 0 };
+        self.distinguisher.is_some() == vpn && self.ipv6 == is_ipv6(form) && self.octets.len() <= room
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -160,6 +171,26 @@ impl<'a> FlowComponent<'a> {
         }
     }
 
+    /// Appends the component.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.kind());
+        match *self {
+            Self::Destination { prefix, offset } | Self::Source { prefix, offset } => {
+                out.push(prefix.prefix_len());
+                let address = match prefix.trunc() {
+                    IpNet::V4(net) => u128::from(net.addr().to_bits()) << 96,
+                    IpNet::V6(net) => {
+                        out.push(offset);
+                        net.addr().to_bits().checked_shl(offset.into()).unwrap_or(0)
+                    }
+                };
+                let bits = prefix.prefix_len().saturating_sub(offset);
+                out.extend_from_slice(&address.to_be_bytes()[..usize::from(bits).div_ceil(8)]);
+            }
+            Self::Field { operations, .. } => out.extend_from_slice(operations.0),
+        }
+    }
+
     fn split(octets: &'a [u8], ipv6: bool) -> Option<(Self, &'a [u8])> {
         let (&kind, rest) = octets.split_first()?;
         match kind {
@@ -232,6 +263,27 @@ impl<'a> Operations<'a> {
                 return Some((Self(operations), rest));
             }
         }
+    }
+
+    /// The octets of operators and numbers: each number takes as few octets as it can, and the last operator is marked as such. Of an
+    /// operator only the bits that compare and join count.
+    pub fn encode(operations: impl IntoIterator<Item = (u8, u64)>) -> Vec<u8> {
+        let (mut out, mut last) = (Vec::new(), None);
+        for (operator, value) in operations {
+            let size = [0xff, 0xffff, 0xffff_ffff].iter().position(|most| value <= *most).unwrap_or(3);
+            last = Some(out.len());
+            out.push(operator & 0x47 | (size as u8) << 4);
+            out.extend_from_slice(&value.to_be_bytes()[8 - (1 << size)..]);
+        }
+        if let Some(last) = last {
+            out[last] |= Self::END;
+        }
+        out
+    }
+
+    /// Of octets such as those that [`Self::encode`] made; `None` unless they are whole operations, of which only the last is marked so.
+    pub fn from_octets(octets: &'a [u8]) -> Option<Self> {
+        Self::split(octets).filter(|(_, rest)| rest.is_empty()).map(|(operations, _)| operations)
     }
 
     /// The operator octets and the numbers, in order.

@@ -1,6 +1,6 @@
 //! Prefixes with MPLS labels (RFC 8277), and those of VPNs, with a route distinguisher too (RFC 4364, RFC 4659).
 
-use super::{Form, Route, is_ipv6, prefix, sealed, write_prefix};
+use super::{Form, Route, is_ipv6, is_of, prefix, sealed, write_prefix};
 use crate::{AfiSafi, FamilySet};
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,6 +13,9 @@ pub struct Labels<'a>(&'a [u8]);
 
 impl<'a> Labels<'a> {
     const BITS: usize = 24;
+
+    /// What stands in place of labels in a withdrawn route (RFC 8277 section 2.4).
+    pub const WITHDRAWN: Labels<'static> = Labels(&[0x80, 0, 0]);
 
     /// The labels, each of 20 bits.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
@@ -37,6 +40,14 @@ impl<'a> Labels<'a> {
             out.extend_from_slice(&[a, b, c]);
         }
         out
+    }
+
+    /// Whether a route with this stack and `after` bits after it has a length its octet can hold, and the stack ends where it is read to
+    /// end.
+    fn fits(&self, after: u8, form: Form) -> bool {
+        let bits = 8 * self.0.len() + usize::from(after);
+        let read = Self::split(self.0, 8 * self.0.len(), 0, form.withdrawn);
+        bits <= 255 && !self.0.is_empty() && read.is_some_and(|(read, _, _)| read == *self)
     }
 
     /// The stack at the start of a field of `bits` bits, of which the last `after` are not for labels.
@@ -84,6 +95,10 @@ impl<'a> Route<'a> for LabelledPrefix<'a> {
         let (labels, address, bits) = Labels::split(field, bits.into(), 0, form.withdrawn)?;
         let prefix = prefix(address, u8::try_from(bits).ok()?, is_ipv6(form))?;
         Some((Self { labels, prefix }, rest))
+    }
+
+    fn fits(&self, form: Form) -> bool {
+        is_of(self.prefix, form) && self.labels.fits(self.prefix.prefix_len(), form)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -165,6 +180,10 @@ impl<'a> Route<'a> for VpnPrefix<'a> {
         let (distinguisher, address) = RouteDistinguisher::split(field)?;
         let prefix = prefix(address, u8::try_from(bits).ok()?, is_ipv6(form))?;
         Some((Self { labels, distinguisher, prefix }, rest))
+    }
+
+    fn fits(&self, form: Form) -> bool {
+        is_of(self.prefix, form) && self.labels.fits(64 + self.prefix.prefix_len(), form)
     }
 
     fn write(&self, out: &mut Vec<u8>) {

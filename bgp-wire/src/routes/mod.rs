@@ -41,6 +41,10 @@ pub trait Route<'a>: Copy + fmt::Debug + fmt::Display + sealed::Sealed {
     #[doc(hidden)]
     fn split(octets: &'a [u8], form: Form) -> Option<(Self, &'a [u8])>;
 
+    /// Whether the route can stand in an attribute of this form, so that it is read back the same.
+    #[doc(hidden)]
+    fn fits(&self, form: Form) -> bool;
+
     /// Appends the route as it stands in an attribute, without path identifier.
     fn write(&self, out: &mut Vec<u8>);
 }
@@ -138,6 +142,10 @@ impl<'a> Route<'a> for IpNet {
         Some((prefix(address, bits, is_ipv6(form))?, rest))
     }
 
+    fn fits(&self, form: Form) -> bool {
+        is_of(*self, form)
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         out.push(self.prefix_len());
         write_prefix(*self, out);
@@ -148,6 +156,10 @@ impl sealed::Sealed for IpNet {}
 
 fn is_ipv6(form: Form) -> bool {
     form.family.afi == 2
+}
+
+fn is_of(prefix: IpNet, form: Form) -> bool {
+    matches!(prefix, IpNet::V6(_)) == is_ipv6(form)
 }
 
 /// The prefix of `bits` bits in as few octets as those need; host bits are zeroed.

@@ -14,6 +14,24 @@ pub struct TargetMembership<'a> {
 }
 
 impl<'a> TargetMembership<'a> {
+    /// The wish for all.
+    pub const ANY: TargetMembership<'static> = TargetMembership { bits: 0, octets: &[] };
+
+    /// Of the first `bits` bits of these octets: an AS number and as much of a route target as there is, such as [`Self::encode`] made.
+    /// `None` for a length that a route does not have, or other than that of the octets.
+    pub fn from_octets(bits: u8, octets: &'a [u8]) -> Option<Self> {
+        let fits = matches!(bits, 0 | 32..=96) && octets.len() == usize::from(bits).div_ceil(8);
+        fits.then_some(Self { bits, octets })
+    }
+
+    /// The octets of the wish of an AS for a whole route target; they are 96 bits.
+    pub fn encode(origin_as: u32, target: ExtendedCommunity) -> [u8; 12] {
+        let mut octets = [0; 12];
+        octets[..4].copy_from_slice(&origin_as.to_be_bytes());
+        octets[4..].copy_from_slice(&target.0);
+        octets
+    }
+
     /// The AS that wishes; `None` in the wish for all.
     pub fn origin_as(&self) -> Option<u32> {
         self.octets.first_chunk().map(|octets| u32::from_be_bytes(*octets))
@@ -40,6 +58,10 @@ impl<'a> Route<'a> for TargetMembership<'a> {
         }
         let (octets, rest) = rest.split_at_checked(usize::from(bits).div_ceil(8))?;
         Some((Self { bits, octets }, rest))
+    }
+
+    fn fits(&self, _: Form) -> bool {
+        true
     }
 
     fn write(&self, out: &mut Vec<u8>) {
