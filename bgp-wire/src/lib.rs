@@ -17,12 +17,17 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "stream")]
+extern crate std;
 
 mod as_path;
 pub mod attributes;
+#[cfg(feature = "bmp")]
+pub mod bmp;
 mod builder;
 mod capability;
 mod community;
+mod cursor;
 mod encode;
 mod error;
 mod family;

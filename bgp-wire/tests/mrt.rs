@@ -2,7 +2,7 @@
 
 mod util;
 
-use bgp_wire::mrt::{Body, MrtError, Reader};
+use bgp_wire::mrt::{Body, MrtError, MrtFault, Reader};
 use bgp_wire::{Message, NextHop};
 use util::*;
 
@@ -33,11 +33,11 @@ fn messages_are_read_with_the_width_of_their_as_numbers() {
     ]
     .concat();
     let records: Vec<_> = Reader::new(&file).map(Result::unwrap).collect();
-    assert_eq!(records.iter().map(|record| record.microseconds).collect::<Vec<_>>(), [0, 5]);
+    assert_eq!(records.iter().map(|record| record.microseconds).collect::<Vec<_>>(), [None, Some(5)]);
     for record in records {
         let Body::Message(message) = record.body else { panic!("a message") };
-        assert_eq!((message.peer_as, message.peer.to_string()), (64500, "192.0.2.7".to_owned()));
-        let Ok(Message::Update(update)) = Message::parse(message.message, &message.ctx) else { panic!("an UPDATE") };
+        assert_eq!((message.between.peer_as, message.between.peer.to_string()), (64500, "192.0.2.7".to_owned()));
+        let Ok(Message::Update(update)) = Message::parse(message.message, &message.ctx()) else { panic!("an UPDATE") };
         assert_eq!(update.action(), None);
         assert_eq!(update.attributes().as_path().to_string(), "64500");
     }
@@ -63,7 +63,7 @@ fn table_dump_routes_are_read_one_by_one_and_many_to_a_record() {
             Body::Table(table) => table.iter().collect::<Vec<_>>(),
             _ => panic!("routes of a table"),
         })
-        .inspect(|route| assert_eq!(route.attributes.as_path().first_as(), Some(64500)))
+        .inspect(|route| assert_eq!(route.attributes().as_path().first_as(), Some(64500)))
         .map(|route| route.prefix.to_string())
         .collect();
     let expected = [1, 2, 3, 4, 5, 1].map(|last| format!("198.51.{last}.0/24"));
@@ -102,7 +102,7 @@ fn table_dump_v2_gives_peers_and_the_routes_to_each_prefix() {
             let Body::Rib(rib) = body else { panic!("routes to a prefix") };
             rib.entries().map(move |entry| {
                 let next_hop = entry.next_hop().as_ref().map(NextHop::to_string).unwrap_or_default();
-                format!("{} peer {} path {:?} via {next_hop}", rib.prefix, entry.peer, entry.path_id)
+                format!("{} peer {} path {:?} via {next_hop}", rib.prefix().unwrap(), entry.peer, entry.path_id)
             })
         })
         .collect();
@@ -123,8 +123,13 @@ fn a_wrong_record_is_passed_over_and_a_cut_one_ends_the_file() {
     let other = record(99, 1, &[&[0; 7]]);
     let file = [&wrong[..], &other, &other[..15]].concat();
     let mut records = Reader::new(&file);
-    assert_eq!(records.next().unwrap().unwrap_err(), MrtError { offset: 0, truncated: false });
-    assert!(matches!(records.next().unwrap().unwrap().body, Body::Other { kind: 99, subtype: 1 }));
-    assert_eq!(records.next().unwrap().unwrap_err(), MrtError { offset: wrong.len() + other.len(), truncated: true });
+    let error =
+        |record: usize, at: usize, fault| MrtError { record: record as u64, offset: (record + at) as u64, fault };
+    assert_eq!(records.next().unwrap().unwrap_err(), error(0, 12, MrtFault::CutShort));
+    assert!(matches!(
+        records.next().unwrap().unwrap().body,
+        Body::Other { kind: 99, subtype: 1, octets: [0, 0, 0, 0, 0, 0, 0] }
+    ));
+    assert_eq!(records.next().unwrap().unwrap_err(), error(wrong.len() + other.len(), 15, MrtFault::Torn));
     assert!(records.next().is_none());
 }

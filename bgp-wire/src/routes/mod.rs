@@ -128,6 +128,22 @@ pub(crate) fn are_sound(octets: &[u8], add_path: bool, form: Form) -> bool {
         .unwrap_or_else(|| OpaqueRoutes::new(octets, form.family).is_none_or(|routes| !routes.is_cut_short()))
 }
 
+/// How many octets the first route takes. `None` where the octets are no route, or of a family whose routes cannot be told apart.
+pub(crate) fn first_len(octets: &[u8], form: Form) -> Option<usize> {
+    fn len<'a, R: Route<'a>>(octets: &'a [u8], form: Form) -> Option<usize> {
+        let mut routes = Routes::<R>::new(octets, false, form)?;
+        routes.next()?;
+        Some(octets.len() - routes.rest.len())
+    }
+    len::<IpNet>(octets, form)
+        .or_else(|| len::<LabelledPrefix<'_>>(octets, form))
+        .or_else(|| len::<VpnPrefix<'_>>(octets, form))
+        .or_else(|| len::<EvpnRoute<'_>>(octets, form))
+        .or_else(|| len::<TargetMembership<'_>>(octets, form))
+        .or_else(|| len::<FlowRoute<'_>>(octets, form))
+        .or_else(|| OpaqueRoutes::new(octets, form.family)?.next().map(<[u8]>::len))
+}
+
 /// A prefix as unicast and multicast routes have it (RFC 4760 section 5).
 impl<'a> Route<'a> for IpNet {
     const FAMILIES: FamilySet = FamilySet::EMPTY

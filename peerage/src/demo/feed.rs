@@ -81,16 +81,20 @@ impl Feed {
         // A record that cannot be read is skipped, as the reader goes on after it.
         for record in Reader::new(&octets).flatten() {
             match record.body {
-                Body::Message(message) if *peer.get_or_insert(message.peer) == message.peer => feed.replay(&message),
+                Body::Message(message) if *peer.get_or_insert(message.between.peer) == message.between.peer => {
+                    feed.replay(&message)
+                }
                 Body::Table(routes) => {
                     for route in routes.iter() {
-                        feed.first(route.prefix, &route.attributes);
+                        feed.first(route.prefix.trunc(), &route.attributes());
                     }
                 }
                 Body::Rib(rib) => {
                     // A collector's own routes have no attributes; those of its peers have.
-                    if let Some(entry) = rib.entries().find(|entry| entry.attributes.origin().is_some()) {
-                        feed.first(rib.prefix, &entry.attributes);
+                    let attributes =
+                        rib.entries().map(|entry| entry.attributes()).find(|attributes| attributes.origin().is_some());
+                    if let (Some(prefix), Some(attributes)) = (rib.prefix(), attributes) {
+                        feed.first(prefix, &attributes);
                     }
                 }
                 _ => {}
@@ -104,7 +108,7 @@ impl Feed {
 
     /// Does what an UPDATE of the file says (RFC 7606 decides about faulty ones). Other messages say nothing of routes.
     fn replay(&mut self, message: &PeerMessage<'_>) {
-        let Ok(Message::Update(update)) = Message::parse(message.message, &message.ctx) else {
+        let Ok(Message::Update(update)) = Message::parse(message.message, &message.ctx()) else {
             return;
         };
         self.withdraw(prefixes(update.withdrawn()));
