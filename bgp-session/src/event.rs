@@ -83,13 +83,16 @@ pub enum Event {
     /// The session is up, under these terms.
     Established(Box<Negotiated>),
     /// An UPDATE, parsed, whose worst fault is less than a session reset. [`Update::from_index`](bgp_wire::Update::from_index)
-    /// reads it. Routes of a family outside [`Negotiated::families`] are for the caller to ignore.
+    /// reads it. Routes of a family outside [`Negotiated::families`], or disabled, are for the caller to ignore.
     Update {
         /// The whole message, header included.
         frame: Bytes,
         /// Where things are in it.
         index: UpdateIndex,
     },
+    /// The neighbour sent routes of this family that cannot be told apart (RFC 7606 section 3 j): all of the family that was learned
+    /// from it goes, and what still comes is to be ignored until the session ends. The UPDATE follows. Another family goes on.
+    FamilyDisabled(AfiSafi),
     /// A ROUTE-REFRESH for a negotiated family: a request, or the marks of RFC 7313 if negotiated.
     RouteRefresh(RouteRefresh),
     /// The session that was Established is so no more; all that was learned from it goes.

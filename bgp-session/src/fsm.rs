@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bgp_wire::notification::{self, cease};
-use bgp_wire::{DecodeCtx, Malformed, Message, Notification, Open, RefreshSubtype, frame};
+use bgp_wire::{DecodeCtx, FamilySet, Malformed, Message, Notification, Open, RefreshSubtype, Update, frame};
 use bytes::{Bytes, BytesMut};
 
 use crate::connection::{Link, Phase, Transmit};
@@ -176,6 +176,9 @@ impl Session {
                 self.confirmed(now, connection);
             }
             Ok(Message::Update(update)) => {
+                if let Err(malformed) = self.disable(&update) {
+                    return self.malformed(now, connection, malformed);
+                }
                 let index = update.index();
                 self.heard(now, connection);
                 self.events.push_back(Event::Update { frame: message, index });
@@ -191,6 +194,24 @@ impl Session {
             }
             Err(malformed) => self.malformed(now, connection, malformed),
         }
+    }
+
+    /// Disables the families whose routes in `update` cannot be told apart (RFC 4760 section 7), if another is left to go on with;
+    /// else the error to end the session with. Families that are not in use are ignored as it is.
+    fn disable(&mut self, update: &Update<'_>) -> Result<(), Malformed> {
+        let Some(terms) = self.negotiated() else { return Ok(()) };
+        let used = terms.families.difference(self.disabled);
+        let disabled = update.disables().intersection(used);
+        if disabled == used
+            && let Some(malformed) = update.reset()
+        {
+            return Err(malformed);
+        }
+        for family in disabled.iter() {
+            self.disabled.insert(family);
+            self.events.push_back(Event::FamilyDisabled(family));
+        }
+        Ok(())
     }
 
     pub(crate) fn malformed(&mut self, now: Instant, connection: Connection, malformed: Malformed) {
@@ -237,6 +258,7 @@ impl Session {
         self.links[connection.slot()] = Some(Link { phase: Phase::Established(terms, now), offer: link.offer });
         self.statistics.established += 1;
         self.asked.clear();
+        self.disabled = FamilySet::EMPTY;
         self.timers.stop(Timer::Hold(connection));
         self.heard(now, connection);
         self.watch_sending(now, connection, false);

@@ -48,7 +48,7 @@
 //! # What it takes from which RFC
 //!
 //! Besides RFC 4271: identifiers and their collision by RFC 6286; capabilities by RFC 5492, with the offers of RFC 4760, 6793,
-//! 2918, 7313, 8654, 8950, 7911, 9234, 4724 and the FQDN draft; errors in unexpected messages by RFC 6608; CEASE by RFC 4486
+//! 2918, 7313, 8654, 8950, 7911, 9234, 4724 and the FQDN draft; a disabled family by RFC 4760 section 7 and RFC 7606; errors in unexpected messages by RFC 6608; CEASE by RFC 4486
 //! and 9003; the send hold timer by RFC 9687. Chosen where RFC 4271 leaves a choice: DampPeerOscillations,
 //! DelayOpen, PassiveTcpEstablishment and SendNOTIFICATIONwithoutOPEN are supported; an attempt to connect that fails leads
 //! to Active, where the neighbour may connect meanwhile, not to Idle; in Idle, and once one connection has the neighbour's
@@ -65,6 +65,7 @@ mod timer;
 
 use std::collections::VecDeque;
 
+use bgp_wire::FamilySet;
 use bytes::{Bytes, BytesMut};
 
 pub use crate::config::{Capabilities, Config, ConfigError, RemoteAs, SendHold};
@@ -91,6 +92,8 @@ pub struct Session {
     offer: Offer,
     /// Requests for routes that the neighbour is answering; of the established session.
     asked: Vec<Asked>,
+    /// Families of the established session whose routes are ignored from here on.
+    disabled: FamilySet,
     events: VecDeque<Event>,
     last_down: Option<DownReason>,
     statistics: Statistics,
@@ -121,6 +124,7 @@ impl Session {
             timers: Timers::default(),
             offer: Offer::Everything,
             asked: Vec::new(),
+            disabled: FamilySet::EMPTY,
             events: VecDeque::new(),
             last_down: None,
             statistics: Statistics::default(),

@@ -194,6 +194,45 @@ fn an_update_that_is_treated_as_withdrawal_is_delivered_and_the_session_stays() 
     assert_eq!(lone.session.state(), State::Established);
 }
 
+/// MP_UNREACH_NLRI with one IPv6 prefix of 129 bits.
+fn unreadable_ipv6() -> Vec<u8> {
+    message(2, &[0, 0, 0, 7, 0x80, 15, 4, 0, 2, 1, 129])
+}
+
+#[test]
+fn routes_that_cannot_be_told_apart_disable_their_family_once_and_the_other_goes_on() {
+    let families = vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
+    let both = open().with(1, &[0, 1, 0, 1]).with(1, &[0, 2, 0, 1]);
+    let mut lone = Lone::established(Config { families, ..config(1) }, &both.bytes());
+    let disabled = |lone: &Lone| {
+        let events = lone.events.iter();
+        events.filter(|event| matches!(event, Event::FamilyDisabled(AfiSafi::IPV6_UNICAST))).count()
+    };
+    lone.receive(OUT, &unreadable_ipv6());
+    lone.receive(OUT, &unreadable_ipv6());
+    assert_eq!((disabled(&lone), lone.session.state()), (1, State::Established));
+    // The last family takes the session along.
+    let unreadable_ipv4 = message(2, &[0, 0, 0, 7, 0x80, 15, 4, 0, 1, 1, 33]);
+    lone.receive(OUT, &unreadable_ipv4);
+    assert_eq!(lone.last_words(OUT), (3, 9, vec![0x80, 15, 4, 0, 1, 1, 33]));
+}
+
+#[test]
+fn routes_of_the_only_family_that_cannot_be_told_apart_end_the_session_with_the_attribute() {
+    let families = vec![AfiSafi::IPV6_UNICAST];
+    let mut lone = Lone::established(Config { families, ..config(1) }, &open().with(1, &[0, 2, 0, 1]).bytes());
+    lone.receive(OUT, &unreadable_ipv6());
+    assert_eq!(lone.last_words(OUT), (3, 9, vec![0x80, 15, 4, 0, 2, 1, 129]));
+}
+
+#[test]
+fn routes_of_a_family_that_is_not_in_use_end_nothing() {
+    let mut lone = Lone::established(config(1), &open().bytes());
+    lone.receive(OUT, &unreadable_ipv6());
+    assert_eq!(lone.session.state(), State::Established);
+    assert!(!lone.events.iter().any(|event| matches!(event, Event::FamilyDisabled(_))));
+}
+
 #[test]
 fn a_mark_of_a_refresh_with_the_wrong_length_is_answered_with_invalid_message_length_and_the_message() {
     let mut lone = Lone::established(config(1), &open().bytes());

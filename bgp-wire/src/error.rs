@@ -164,14 +164,15 @@ impl From<&Malformed> for Notification {
 }
 
 /// What RFC 7606 section 2 has the receiver do, mildest first.
-///
-/// "AFI/SAFI disable" is not among them: wherever the RFC allows it, it allows a session reset too, and that is what is asked for here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// The attribute is dropped, the routes stand.
     AttributeDiscard,
     /// Every route the UPDATE announces counts as withdrawn.
     TreatAsWithdraw,
+    /// Every route of the family goes, and further ones are ignored ("AFI/SAFI disable", RFC 4760 section 7); whatever else the UPDATE
+    /// announces counts as withdrawn. Where no other family is left, the session ends: see [`crate::Update::reset`].
+    DisableFamily,
     /// The session ends.
     SessionReset,
 }
@@ -194,6 +195,7 @@ impl fmt::Display for Fault {
         let action = match self.action {
             Action::AttributeDiscard => "attribute discarded",
             Action::TreatAsWithdraw => "treated as withdrawal",
+            Action::DisableFamily => "family disabled",
             Action::SessionReset => "session reset",
         };
         if let Some(attribute) = self.attribute {

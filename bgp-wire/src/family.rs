@@ -147,6 +147,12 @@ impl FamilySet {
         Self(self.0 & other.0)
     }
 
+    /// The families of this set that are not in the other.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether no family is in the set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -233,6 +233,7 @@ pub struct UpdateIndex {
     withdrawn_end: u16,
     attributes_end: u16,
     action: Option<Action>,
+    disables: FamilySet,
     ctx: DecodeCtx,
 }
 
@@ -288,10 +289,24 @@ impl<'a> Update<'a> {
         faults.into_iter()
     }
 
-    /// The strongest action any fault asks for: `None` for a sound message, never [`Action::SessionReset`]. With
-    /// [`Action::TreatAsWithdraw`] the routes of [`Self::nlri`] and [`Self::mp_reach`] are to be treated as withdrawn.
+    /// The strongest action any fault asks for: `None` for a sound message, never [`Action::SessionReset`]. From
+    /// [`Action::TreatAsWithdraw`] on the routes of [`Self::nlri`] and [`Self::mp_reach`] are to be treated as withdrawn.
     pub fn action(&self) -> Option<Action> {
         self.index.action
+    }
+
+    /// The families that [`Action::DisableFamily`] is asked for: their routes in MP_REACH_NLRI or MP_UNREACH_NLRI cannot be told apart.
+    /// A family that has no place in the set is never in use.
+    pub fn disables(&self) -> FamilySet {
+        self.index.disables
+    }
+
+    /// The error to end the session with where [`Self::disables`] names families and they cannot be disabled, as no other is left.
+    pub fn reset(&self) -> Option<Malformed> {
+        let fault = self.faults().find(|fault| fault.action == Action::DisableFamily)?;
+        let rest = self.field(fault.offset, usize::from(self.index.attributes_end));
+        let (_, taken) = RawAttribute::read(rest)?;
+        Some(Malformed { attribute: fault.attribute, ..Malformed::with_data(fault.code, fault.offset, &rest[..taken]) })
     }
 
     /// The octets of the whole message.
@@ -397,6 +412,7 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
         action = action.max(Some(fault.action));
         on_fault(fault);
     };
+    let mut disables = FamilySet::EMPTY;
     let mut standing = Standing::default();
     let mut seen = Seen::default();
     let mut reaches = !plain.is_empty();
@@ -438,8 +454,18 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
                     check_multiprotocol_nlri(unreach.nlri_octets, form, ctx)
                 })
             };
-            checked.map_err(reset)?;
-            standing.insert(kind);
+            match checked {
+                Ok(()) => standing.insert(kind),
+                // RFC 7606 section 3 j: the family and the lengths are known, so that only its routes are lost.
+                Err(code @ ErrorCode::InvalidMultiprotocolNlri) => {
+                    faulty(Action::DisableFamily, code);
+                    // Both attributes start with the family.
+                    if let Some((&[a, b, safi], _)) = attribute.value.split_first_chunk() {
+                        disables.insert(AfiSafi::new(u16::from_be_bytes([a, b]), safi));
+                    }
+                }
+                Err(code) => return Err(reset(code)),
+            }
         } else if is_known(kind) {
             match attributes::check(&attribute, ctx) {
                 Ok(()) => standing.insert(kind),
@@ -460,5 +486,12 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
             }
         }
     }
-    Ok(UpdateIndex { standing, withdrawn_end: withdrawn_end as u16, attributes_end: end as u16, action, ctx: *ctx })
+    Ok(UpdateIndex {
+        standing,
+        withdrawn_end: withdrawn_end as u16,
+        attributes_end: end as u16,
+        action,
+        disables,
+        ctx: *ctx,
+    })
 }

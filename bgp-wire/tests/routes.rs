@@ -128,7 +128,7 @@ fn a_flow_specification_is_shown_by_component() {
 }
 
 #[test]
-fn a_route_that_is_cut_short_resets_the_session() {
+fn a_route_that_is_cut_short_disables_its_family() {
     let narrow = [192, 0, 2, 1];
     let cases: [(AfiSafi, &[u8], &[u8]); 6] = [
         (AfiSafi::IPV4_LABELLED, &narrow, &[0x99, 0, 0]),
@@ -140,8 +140,9 @@ fn a_route_that_is_cut_short_resets_the_session() {
     ];
     for (family, next_hop, nlri) in cases {
         let frame = announcing(family, next_hop, nlri);
-        let malformed = Update::parse(&frame, &EXTERNAL).expect_err("refused");
-        assert_eq!(malformed.code.notification(), (3, 9), "{family}");
+        let update = Update::parse(&frame, &EXTERNAL).unwrap();
+        assert_eq!(update.action(), Some(bgp_wire::Action::DisableFamily), "{family}");
+        assert_eq!(update.disables(), [family].into_iter().collect(), "{family}");
     }
 }
 

@@ -3,7 +3,7 @@
 mod util;
 
 use bgp_wire::attributes::code;
-use bgp_wire::{Action, DecodeCtx, ErrorCode, FamilySet, Notification, PeerKind, Update};
+use bgp_wire::{Action, AfiSafi, DecodeCtx, ErrorCode, FamilySet, Notification, PeerKind, Update};
 use util::*;
 
 #[track_caller]
@@ -248,14 +248,32 @@ fn malformed_multiprotocol_attributes_reset_the_session() {
         (reach(&[0, 2, 1, 16, 0x20]), 1),
         (reach(&[&[0, 2, 1, 16][..], &next_hop].concat()), 1),
         (reach(&[0, 2, 1, 4, 1, 1, 1, 1, 0]), 1),
-        (reach(&[&[0, 2, 1, 16][..], &next_hop, &[0, 129]].concat()), 9),
-        (reach(&[&[0, 2, 1, 16][..], &next_hop, &[0, 64, 0x20]].concat()), 9),
         ([0x80, 15, 2, 0, 2].to_vec(), 1),
-        ([0x80, 15, 5, 0, 2, 1, 16, 0x20].to_vec(), 9),
     ];
     for (attribute, subcode) in wrong {
         let notification = assert_reset(&update(&[], &[ORIGIN, AS_PATH, &attribute], &[]), &EXTERNAL, subcode);
         assert_eq!(notification.data, attribute, "the NOTIFICATION carries the attribute");
+    }
+}
+
+#[test]
+fn routes_of_a_multiprotocol_attribute_that_cannot_be_told_apart_disable_their_family() {
+    let reach = |value: &[u8]| [&[0x80, 14, value.len() as u8], value].concat();
+    let next_hop = [0x20; 16];
+    let wrong = [
+        reach(&[&[0, 2, 1, 16][..], &next_hop, &[0, 129]].concat()),
+        reach(&[&[0, 2, 1, 16][..], &next_hop, &[0, 64, 0x20]].concat()),
+        [0x80, 15, 5, 0, 2, 1, 16, 0x20].to_vec(),
+    ];
+    for attribute in wrong {
+        let frame = update(&[], &[ORIGIN, AS_PATH, &attribute], &[]);
+        let update = Update::parse(&frame, &EXTERNAL).unwrap();
+        assert_eq!(update.action(), Some(Action::DisableFamily));
+        assert_eq!(update.disables().iter().collect::<Vec<_>>(), [AfiSafi::IPV6_UNICAST]);
+        assert!(update.mp_reach().is_none() && update.mp_unreach().is_none(), "nothing of it is to be used");
+        let reset = Notification::from(&update.reset().unwrap());
+        assert_eq!((reset.code, reset.subcode), (3, 9));
+        assert_eq!(reset.data, attribute, "the NOTIFICATION would carry the attribute");
     }
 }
 

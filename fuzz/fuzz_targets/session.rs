@@ -127,6 +127,7 @@ fuzz_target!(|data: &[u8]| {
                     let _ = update.withdrawn().count() + update.nlri().count();
                     let _ = (update.next_hop(), update.end_of_rib(), update.faults().count());
                 }
+                Event::FamilyDisabled(_) => assert!(up, "a family is disabled only when established"),
                 Event::RouteRefresh(_) => assert!(up, "a ROUTE-REFRESH only when established"),
                 Event::Connect | Event::Close(_) | Event::Failed(..) => {}
             }

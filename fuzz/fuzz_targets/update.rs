@@ -39,6 +39,8 @@ fn check_views(update: &Update<'_>) {
     let faults: Vec<_> = update.faults().collect();
     assert_eq!(update.action(), faults.iter().map(|fault| fault.action).max());
     assert!(faults.iter().all(|fault| fault.offset <= update.frame().len() && fault.action != Action::SessionReset));
+    let disabling = update.action() == Some(Action::DisableFamily);
+    assert_eq!(update.reset().is_some(), disabling);
     let again = Update::from_index(update.frame(), &update.index());
     assert_eq!(format!("{update:?}"), format!("{again:?}"));
     assert_eq!(update.nlri().next().is_none(), update.nlri().is_empty(), "prefixes that were checked can be read");
@@ -115,7 +117,7 @@ fuzz_target!(|data: &[u8]| {
     octets[18] = frame::UPDATE;
     let Ok(update) = Update::parse(&octets, &ctx) else { return };
     check_views(&update);
-    if update.action() != Some(Action::TreatAsWithdraw) {
+    if update.action() < Some(Action::TreatAsWithdraw) {
         check_attributes(&update);
         check_written(&update, true);
         check_written(&update, false);

@@ -417,6 +417,7 @@ impl Sim {
                     assert!(peer.up.is_some(), "an UPDATE outside Established");
                     peer.updates.push(frame);
                 }
+                Event::FamilyDisabled(family) => panic!("sound UPDATEs disable no family: {family}"),
                 Event::RouteRefresh(refresh) => {
                     assert!(peer.up.is_some(), "a ROUTE-REFRESH outside Established");
                     peer.refreshes.push(refresh);

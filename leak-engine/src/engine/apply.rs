@@ -55,7 +55,7 @@ impl Engine {
         let plain = update.nlri();
         let ipv4 = reach.as_ref().and_then(|reach| reach.ipv4()).into_iter().flatten();
         let ipv6 = reach.as_ref().and_then(|reach| reach.ipv6()).into_iter().flatten();
-        if update.action() == Some(Action::TreatAsWithdraw) {
+        if update.action() >= Some(Action::TreatAsWithdraw) {
             self.withdraw_all::<Ipv4Unicast>(vrf, source, plain.chain(ipv4), &mut applied);
             self.withdraw_all::<Ipv6Unicast>(vrf, source, ipv6, &mut applied);
             return Ok(applied);

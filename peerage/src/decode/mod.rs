@@ -113,6 +113,8 @@ fn answer(line: &[u8]) -> Value {
     let mut answer = Map::new();
     answer.insert("name".to_owned(), case.name);
     match Message::parse(&octets, &case.ctx.decoding()) {
+        // A message alone has no session in which another family could go on.
+        Ok(Message::Update(update)) if let Some(malformed) = update.reset() => refuse(&malformed, &mut answer),
         Ok(message) => describe(&message, &octets, &mut answer),
         Err(malformed) => refuse(&malformed, &mut answer),
     }
@@ -154,7 +156,7 @@ fn treatment(update: &Update<'_>) -> &'static str {
         && !update.nlri().is_empty()
         && update.next_hop().is_some_and(|next_hop| !next_hop.is_host());
     match update.action() {
-        Some(Action::SessionReset) => "session-reset",
+        Some(Action::DisableFamily | Action::SessionReset) => "session-reset",
         Some(Action::TreatAsWithdraw) => "treat-as-withdraw",
         _ if unusable => "treat-as-withdraw",
         Some(Action::AttributeDiscard) => "attribute-discard",

@@ -430,6 +430,7 @@ impl Task {
                 }
                 self.updates.push((frame, index));
             }
+            Event::FamilyDisabled(_) => self.handle(Input::Reset(Notification::new(3, 9))),
             Event::RouteRefresh(refresh) => {
                 self.hand_over();
                 self.to_shard.push_back(FromSession::Refresh(refresh));
