@@ -186,7 +186,12 @@ impl Offered {
                 Capability::Role(role) => offered.roles.push(role),
                 Capability::Fqdn { host, .. } => offered.hostname = Some(host).filter(|host| !host.is_empty()),
                 Capability::GracefulRestart(restart) => offered.graceful_restart = Some(restart),
-                Capability::Unknown { .. } => {}
+                Capability::RouteFilters(_)
+                | Capability::MultipleLabels(_)
+                | Capability::LongLivedGracefulRestart(_)
+                | Capability::SoftwareVersion(_)
+                | Capability::PathsLimit(_)
+                | Capability::Unknown { .. } => {}
             }
         }
         offered

@@ -9,14 +9,19 @@ use bytes::Bytes;
 pub(crate) mod code {
     pub(crate) const MULTIPROTOCOL: u8 = 1;
     pub(crate) const ROUTE_REFRESH: u8 = 2;
+    pub(crate) const ROUTE_FILTERS: u8 = 3;
     pub(crate) const EXTENDED_NEXT_HOP: u8 = 5;
     pub(crate) const EXTENDED_MESSAGE: u8 = 6;
+    pub(crate) const MULTIPLE_LABELS: u8 = 8;
     pub(crate) const ROLE: u8 = 9;
     pub(crate) const GRACEFUL_RESTART: u8 = 64;
     pub(crate) const FOUR_OCTET_AS: u8 = 65;
     pub(crate) const ADD_PATH: u8 = 69;
     pub(crate) const ENHANCED_ROUTE_REFRESH: u8 = 70;
+    pub(crate) const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
     pub(crate) const FQDN: u8 = 73;
+    pub(crate) const SOFTWARE_VERSION: u8 = 75;
+    pub(crate) const PATHS_LIMIT: u8 = 76;
 }
 
 /// A capability.
@@ -26,10 +31,14 @@ pub enum Capability {
     Multiprotocol(AfiSafi),
     /// ROUTE-REFRESH is understood (RFC 2918).
     RouteRefresh,
+    /// Outbound route filters can be sent or received (RFC 5291).
+    RouteFilters(Vec<RouteFilterFamily>),
     /// Next hops of another family than the routes' are understood (RFC 8950).
     ExtendedNextHop(Vec<ExtendedNextHop>),
     /// Messages of up to 65535 octets are understood (RFC 8654).
     ExtendedMessage,
+    /// Several labels can be bound to a prefix (RFC 8277).
+    MultipleLabels(Vec<MultipleLabels>),
     /// The sender's role towards the receiver (RFC 9234).
     Role(Role),
     /// Forwarding survives a restart of the sender (RFC 4724).
@@ -40,6 +49,8 @@ pub enum Capability {
     AddPath(Vec<AddPath>),
     /// The start and end of a refresh are marked (RFC 7313).
     EnhancedRouteRefresh,
+    /// Stale routes are kept for long (RFC 9494).
+    LongLivedGracefulRestart(Vec<LongLivedFamily>),
     /// The sender's name (draft-walton-bgp-hostname-capability).
     Fqdn {
         /// Host name; UTF-8, whatever is not being replaced on reading.
@@ -47,6 +58,11 @@ pub enum Capability {
         /// Domain name, often empty.
         domain: String,
     },
+    /// The sender's software and its version, for people to read (draft-ietf-idr-bgp-version-capability). UTF-8, whatever is not being
+    /// replaced on reading.
+    SoftwareVersion(String),
+    /// How many paths for one prefix the sender takes at most (draft-abraitis-idr-addpath-paths-limit).
+    PathsLimit(Vec<PathsLimit>),
     /// Any other, as it came.
     Unknown {
         /// Type code.
@@ -63,6 +79,63 @@ pub struct ExtendedNextHop {
     pub family: AfiSafi,
     /// The address family of their next hop: 2 for IPv6.
     pub next_hop_afi: u16,
+}
+
+/// One family of [`Capability::RouteFilters`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RouteFilterFamily {
+    /// The family.
+    pub family: AfiSafi,
+    /// The kinds of filter, each by its number such as [`crate::RouteFilters::ADDRESS_PREFIX`], with what the sender does with them.
+    pub kinds: Vec<(u8, RouteFilterMode)>,
+}
+
+/// Direction of route filters (RFC 5291 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RouteFilterMode {
+    /// Takes filters and applies them to what it sends.
+    Receive,
+    /// Sends filters.
+    Send,
+    /// Both.
+    Both,
+}
+
+impl RouteFilterMode {
+    const fn octet(self) -> u8 {
+        match self {
+            Self::Receive => 1,
+            Self::Send => 2,
+            Self::Both => 3,
+        }
+    }
+
+    const fn read(octet: u8) -> Option<Self> {
+        match octet {
+            1 => Some(Self::Receive),
+            2 => Some(Self::Send),
+            3 => Some(Self::Both),
+            _ => None,
+        }
+    }
+}
+
+/// One family of [`Capability::MultipleLabels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MultipleLabels {
+    /// The family.
+    pub family: AfiSafi,
+    /// Most labels a prefix may have; 255 is no limit, 0 and 1 say nothing (RFC 8277 section 2.1).
+    pub count: u8,
+}
+
+/// One family of [`Capability::PathsLimit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PathsLimit {
+    /// The family.
+    pub family: AfiSafi,
+    /// Most paths for one prefix; 0 says nothing.
+    pub paths: u16,
 }
 
 /// A role (RFC 9234 section 4.1).
@@ -143,6 +216,17 @@ pub struct GracefulRestartFamily {
     pub forwarding_kept: bool,
 }
 
+/// One family of [`Capability::LongLivedGracefulRestart`] (RFC 9494 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LongLivedFamily {
+    /// The family.
+    pub family: AfiSafi,
+    /// Whether the sender kept its forwarding state (F).
+    pub forwarding_kept: bool,
+    /// How long stale routes are to be kept after the restart time, in seconds, at most 2^24 - 1.
+    pub stale_time: u32,
+}
+
 /// One family of [`Capability::AddPath`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddPath {
@@ -181,14 +265,19 @@ impl Capability {
         match self {
             Self::Multiprotocol(_) => code::MULTIPROTOCOL,
             Self::RouteRefresh => code::ROUTE_REFRESH,
+            Self::RouteFilters(_) => code::ROUTE_FILTERS,
             Self::ExtendedNextHop(_) => code::EXTENDED_NEXT_HOP,
             Self::ExtendedMessage => code::EXTENDED_MESSAGE,
+            Self::MultipleLabels(_) => code::MULTIPLE_LABELS,
             Self::Role(_) => code::ROLE,
             Self::GracefulRestart(_) => code::GRACEFUL_RESTART,
             Self::FourOctetAs(_) => code::FOUR_OCTET_AS,
             Self::AddPath(_) => code::ADD_PATH,
             Self::EnhancedRouteRefresh => code::ENHANCED_ROUTE_REFRESH,
+            Self::LongLivedGracefulRestart(_) => code::LONG_LIVED_GRACEFUL_RESTART,
             Self::Fqdn { .. } => code::FQDN,
+            Self::SoftwareVersion(_) => code::SOFTWARE_VERSION,
+            Self::PathsLimit(_) => code::PATHS_LIMIT,
             Self::Unknown { code, .. } => *code,
         }
     }
@@ -212,6 +301,14 @@ impl Capability {
                     next_hop_afi: u16::from_be_bytes([c, d]),
                 };
                 Self::ExtendedNextHop(entries.iter().map(entry).collect())
+            }
+            (code::ROUTE_FILTERS, value) => Self::RouteFilters(route_filters(value)?),
+            (code::MULTIPLE_LABELS, value) => {
+                let (entries, []) = value.as_chunks::<4>() else {
+                    return None;
+                };
+                let entry = |&[a, b, safi, count]: &[u8; 4]| MultipleLabels { family: family([a, b], safi), count };
+                Self::MultipleLabels(entries.iter().map(entry).collect())
             }
             (code::EXTENDED_MESSAGE, []) => Self::ExtendedMessage,
             (code::ROLE, &[role]) => Self::Role(role.into()),
@@ -248,6 +345,30 @@ impl Capability {
                 Self::AddPath(entries.iter().filter_map(entry).collect())
             }
             (code::ENHANCED_ROUTE_REFRESH, []) => Self::EnhancedRouteRefresh,
+            (code::LONG_LIVED_GRACEFUL_RESTART, value) => {
+                let (entries, []) = value.as_chunks::<7>() else {
+                    return None;
+                };
+                let entry = |&[a, b, safi, flags, c, d, e]: &[u8; 7]| LongLivedFamily {
+                    family: family([a, b], safi),
+                    forwarding_kept: flags & 0x80 != 0,
+                    stale_time: u32::from_be_bytes([0, c, d, e]),
+                };
+                Self::LongLivedGracefulRestart(entries.iter().map(entry).collect())
+            }
+            (code::SOFTWARE_VERSION, [len, text @ ..]) if usize::from(*len) == text.len() => {
+                Self::SoftwareVersion(String::from_utf8_lossy(text).into())
+            }
+            (code::PATHS_LIMIT, value) => {
+                let (entries, []) = value.as_chunks::<5>() else {
+                    return None;
+                };
+                let entry = |&[a, b, safi, c, d]: &[u8; 5]| PathsLimit {
+                    family: family([a, b], safi),
+                    paths: u16::from_be_bytes([c, d]),
+                };
+                Self::PathsLimit(entries.iter().map(entry).collect())
+            }
             (code::FQDN, value) => {
                 let (&len, rest) = value.split_first()?;
                 let (host, rest) = rest.split_at_checked(len.into())?;
@@ -278,6 +399,24 @@ impl Capability {
         match self {
             Self::Multiprotocol(family) => put_family(*family, out, true),
             Self::RouteRefresh | Self::ExtendedMessage | Self::EnhancedRouteRefresh => {}
+            Self::RouteFilters(entries) => {
+                for entry in entries {
+                    // What does not fit is left out, so that the rest is still whole.
+                    let kinds = &entry.kinds[..entry.kinds.len().min(125)];
+                    if out.len() - start + 5 + 2 * kinds.len() > 255 {
+                        break;
+                    }
+                    put_family(entry.family, out, true);
+                    out.push(kinds.len() as u8);
+                    kinds.iter().for_each(|(kind, mode)| out.extend_from_slice(&[*kind, mode.octet()]));
+                }
+            }
+            Self::MultipleLabels(entries) => {
+                for entry in entries.iter().take(255 / 4) {
+                    put_family(entry.family, out, false);
+                    out.push(entry.count);
+                }
+            }
             Self::ExtendedNextHop(entries) => {
                 for entry in entries.iter().take(255 / 6) {
                     put_family(entry.family, out, true);
@@ -304,6 +443,24 @@ impl Capability {
                     });
                 }
             }
+            Self::LongLivedGracefulRestart(entries) => {
+                for entry in entries.iter().take(255 / 7) {
+                    put_family(entry.family, out, false);
+                    let time = entry.stale_time.min(0x00ff_ffff);
+                    out.extend_from_slice(&(u32::from(entry.forwarding_kept) << 31 | time).to_be_bytes());
+                }
+            }
+            Self::SoftwareVersion(text) => {
+                let text = &text[..text.floor_char_boundary(254)];
+                out.push(text.len() as u8);
+                out.extend_from_slice(text.as_bytes());
+            }
+            Self::PathsLimit(entries) => {
+                for entry in entries.iter().take(255 / 5) {
+                    put_family(entry.family, out, false);
+                    out.extend_from_slice(&entry.paths.to_be_bytes());
+                }
+            }
             Self::Fqdn { host, domain } => {
                 // The draft gives each name at most 64 octets.
                 for name in [host, domain] {
@@ -316,4 +473,19 @@ impl Capability {
         }
         out[start - 1] = (out.len() - start) as u8;
     }
+}
+
+/// The value of [`Capability::RouteFilters`]. An entry with a direction of no meaning is passed over.
+fn route_filters(mut value: &[u8]) -> Option<Vec<RouteFilterFamily>> {
+    let mut families = Vec::new();
+    while let Some((&[a, b, _, safi, count], rest)) = value.split_first_chunk() {
+        let (kinds, rest) = rest.split_at_checked(2 * usize::from(count))?;
+        let kinds = kinds.as_chunks().0.iter();
+        families.push(RouteFilterFamily {
+            family: AfiSafi::new(u16::from_be_bytes([a, b]), safi),
+            kinds: kinds.filter_map(|&[kind, mode]| RouteFilterMode::read(mode).map(|mode| (kind, mode))).collect(),
+        });
+        value = rest;
+    }
+    value.is_empty().then_some(families)
 }

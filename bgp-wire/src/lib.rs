@@ -31,6 +31,7 @@ mod cursor;
 mod encode;
 mod error;
 mod family;
+mod filters;
 pub mod frame;
 mod message;
 pub mod mrt;
@@ -45,11 +46,15 @@ mod update;
 pub use as_path::{AS_TRANS, AsPath, AsPathBuf, Asns, Segment, SegmentKind, Segments};
 pub use attributes::{Aggregator, Attributes, AttributesIter, Origin, RawAttribute};
 pub use builder::{AttributeBlock, AttributesBuilder};
-pub use capability::{AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily, Role};
+pub use capability::{
+    AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily, LongLivedFamily,
+    MultipleLabels, PathsLimit, Role, RouteFilterFamily, RouteFilterMode,
+};
 pub use community::{Community, ExtendedCommunity, LargeCommunity, List, Listed};
 pub use encode::{EncodeError, UpdateEncoder};
 pub use error::{Action, ErrorCode, Fault, Malformed};
 pub use family::{AfiSafi, Family, FamilySet, Ipv4Unicast, Ipv6Unicast};
+pub use filters::{FilterList, PrefixFilter, PrefixFilterAction, RouteFilters};
 pub use message::{DecodeCtx, EncodeCtx, Message, PeerKind};
 pub use nlri::Nlri;
 pub use notification::Notification;

@@ -4,7 +4,11 @@
 use bgp_wire::routes::{
     EthernetSegmentId, EvpnRoute, FlowComponent, Labels, Mac, Operations, RouteDistinguisher, TargetMembership,
 };
-use bgp_wire::{AfiSafi, EncodeCtx, ExtendedCommunity, FamilySet, NextHop};
+use bgp_wire::{
+    AddPath, AddPathMode, AfiSafi, Capability, EncodeCtx, ExtendedCommunity, ExtendedNextHop, FamilySet, FilterList,
+    GracefulRestart, GracefulRestartFamily, LongLivedFamily, MultipleLabels, NextHop, PathsLimit, PrefixFilter,
+    PrefixFilterAction, RouteFilterFamily, RouteFilterMode, RouteFilters,
+};
 use ipnet::IpNet;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -147,4 +151,88 @@ pub fn encode_ctx() -> impl Strategy<Value = EncodeCtx> {
             extended_next_hop,
         },
     )
+}
+
+/// Any family, known or not.
+pub fn family() -> impl Strategy<Value = AfiSafi> {
+    prop_oneof![
+        prop::sample::select(FamilySet::ALL.iter().collect::<Vec<AfiSafi>>()),
+        any::<(u16, u8)>().prop_map(|(afi, safi)| AfiSafi::new(afi, safi)),
+    ]
+}
+
+fn add_path() -> impl Strategy<Value = AddPath> {
+    let mode = prop_oneof![Just(AddPathMode::Receive), Just(AddPathMode::Send), Just(AddPathMode::Both)];
+    (family(), mode).prop_map(|(family, mode)| AddPath { family, mode })
+}
+
+fn graceful_restart() -> impl Strategy<Value = GracefulRestart> {
+    let entry = (family(), any::<bool>());
+    let entry = entry.prop_map(|(family, forwarding_kept)| GracefulRestartFamily { family, forwarding_kept });
+    (any::<(bool, bool)>(), 0..4096u16, vec(entry, 0..5)).prop_map(
+        |((restarted, notification), restart_time, families)| GracefulRestart {
+            restarted,
+            notification,
+            restart_time,
+            families,
+        },
+    )
+}
+
+fn route_filter_family() -> impl Strategy<Value = RouteFilterFamily> {
+    let mode = prop_oneof![Just(RouteFilterMode::Receive), Just(RouteFilterMode::Send), Just(RouteFilterMode::Both)];
+    (family(), vec((any::<u8>(), mode), 0..4)).prop_map(|(family, kinds)| RouteFilterFamily { family, kinds })
+}
+
+fn long_lived() -> impl Strategy<Value = LongLivedFamily> {
+    (family(), any::<bool>(), 0..1u32 << 24).prop_map(|(family, forwarding_kept, stale_time)| LongLivedFamily {
+        family,
+        forwarding_kept,
+        stale_time,
+    })
+}
+
+/// Every kind of capability.
+pub fn capability() -> impl Strategy<Value = Capability> {
+    let next_hop = (family(), any::<u16>()).prop_map(|(family, next_hop_afi)| ExtendedNextHop { family, next_hop_afi });
+    let labels = (family(), any::<u8>()).prop_map(|(family, count)| MultipleLabels { family, count });
+    let paths = (family(), any::<u16>()).prop_map(|(family, paths)| PathsLimit { family, paths });
+    let first = prop_oneof![
+        family().prop_map(Capability::Multiprotocol),
+        Just(Capability::RouteRefresh),
+        Just(Capability::EnhancedRouteRefresh),
+        Just(Capability::ExtendedMessage),
+        any::<u8>().prop_map(|role| Capability::Role(role.into())),
+        any::<u32>().prop_map(Capability::FourOctetAs),
+        vec(next_hop, 0..4).prop_map(Capability::ExtendedNextHop),
+        vec(add_path(), 0..4).prop_map(Capability::AddPath),
+        graceful_restart().prop_map(Capability::GracefulRestart),
+    ];
+    let second = prop_oneof![
+        vec(route_filter_family(), 0..4).prop_map(Capability::RouteFilters),
+        vec(labels, 0..4).prop_map(Capability::MultipleLabels),
+        vec(long_lived(), 0..4).prop_map(Capability::LongLivedGracefulRestart),
+        vec(paths, 0..4).prop_map(Capability::PathsLimit),
+        "[ -~]{0,64}".prop_map(Capability::SoftwareVersion),
+        ("[a-z.]{0,64}", "[a-z.]{0,64}").prop_map(|(host, domain)| Capability::Fqdn { host, domain }),
+        (128..=255u8, vec(any::<u8>(), 0..256))
+            .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() }),
+    ];
+    prop_oneof![first, second]
+}
+
+/// Filters of a family whose addresses are of one kind.
+pub fn route_filters(is_ipv6: bool) -> impl Strategy<Value = RouteFilters> {
+    let change =
+        (prefix(is_ipv6), any::<(bool, bool, u32, u8, u8)>()).prop_map(|(prefix, (add, deny, sequence, min, max))| {
+            let action = if add { PrefixFilterAction::Add } else { PrefixFilterAction::Remove };
+            PrefixFilter { action, deny, sequence, min, max, prefix }
+        });
+    let change = prop_oneof![5 => change, 1 => Just(PrefixFilter::remove_all())];
+    let list = prop_oneof![
+        vec(change, 0..20).prop_map(FilterList::Prefixes),
+        (prop_oneof![0..64u8, 65..=255u8], vec(any::<u8>(), 0..40))
+            .prop_map(|(kind, entries)| FilterList::Other { kind, entries: entries.into() }),
+    ];
+    (any::<bool>(), vec(list, 0..4)).prop_map(|(immediate, lists)| RouteFilters { immediate, lists })
 }

@@ -90,16 +90,9 @@ fn capability(code: u8, value: &[u8]) -> Value {
             put("host", json!(host));
             put("domain", json!(domain));
         }
-        // Long-lived graceful restart (RFC 9494 section 3.1).
-        Capability::Unknown { code: 71, .. } => {
-            if let (entries, []) = value.as_chunks::<7>() {
-                let family = |&[a, b, safi, flags, c, d, e]: &[u8; 7]| {
-                    let family = bgp_wire::AfiSafi::new(u16::from_be_bytes([a, b]), safi);
-                    let (forwarding, time) = (flags & 0x80 != 0, u32::from_be_bytes([0, c, d, e]));
-                    json!({"family": families::name(family), "forwarding": forwarding, "time": time})
-                };
-                put("families", entries.iter().map(family).collect());
-            }
+        Capability::LongLivedGracefulRestart(entries) => {
+            let family = |entry: &bgp_wire::LongLivedFamily| json!({"family": families::name(entry.family), "forwarding": entry.forwarding_kept, "time": entry.stale_time});
+            put("families", entries.iter().map(family).collect());
         }
         _ => {}
     }
