@@ -283,7 +283,10 @@ impl<'a> Iterator for Segments<'a> {
             return Some(segment);
         }
         let count = segment.asns.len() as u32;
-        if count < self.lead {
+        // A confederation segment next to one that is taken whole is taken too (RFC 6793 section 4.2.3).
+        let ends_before_confederation =
+            || split_segment(&mut &*self.rest, self.wide).is_some_and(|next| next.kind.is_confederation());
+        if count < self.lead || (count == self.lead && ends_before_confederation()) {
             self.lead -= count;
             return Some(segment);
         }

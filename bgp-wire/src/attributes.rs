@@ -252,6 +252,11 @@ impl Seen {
         new
     }
 
+    /// Whether no type but this one, below 64, was met.
+    pub(crate) fn is_only(&self, code: u8) -> bool {
+        self.low & !(1 << (code & 63)) == 0 && self.high == [0; 3]
+    }
+
     /// Whether a type below 64 was met.
     pub(crate) fn contains_known(&self, code: u8) -> bool {
         self.low & (1 << (code & 63)) != 0

@@ -408,8 +408,12 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
     }
 
     let mut action = None;
+    let mut withdrawing = None;
     let mut fault = |fault: Fault| {
         action = action.max(Some(fault.action));
+        if fault.action > Action::AttributeDiscard && withdrawing.is_none() {
+            withdrawing = Some(fault);
+        }
         on_fault(fault);
     };
     let mut disables = FamilySet::EMPTY;
@@ -419,8 +423,12 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
     let mut at = 0;
     while at < block.len() {
         let Some((attribute, taken)) = RawAttribute::read(&block[at..]) else {
-            // RFC 7606 section 4: the routes are still found, since the list's own length gives its end.
             let attribute = block.get(at + 1).copied();
+            if let Some(code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) = attribute {
+                // RFC 7606 section 3 j: its routes are not all there to be withdrawn.
+                return Err(Malformed { attribute, ..Malformed::new(ErrorCode::MalformedMultiprotocol, start + at) });
+            }
+            // RFC 7606 section 4: the routes are still found, since the list's own length gives its end.
             fault(Fault {
                 action: Action::TreatAsWithdraw,
                 code: ErrorCode::AttributeLength,
@@ -486,6 +494,12 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
             }
         }
     }
+    if let Some(fault) = withdrawing
+        && !reaches
+        && !(at >= block.len() && seen.is_only(code::MP_UNREACH_NLRI))
+    {
+        return Err(nothing_to_withdraw(&fault, &frame[fault.offset..end]));
+    }
     Ok(UpdateIndex {
         standing,
         withdrawn_end: withdrawn_end as u16,
@@ -494,4 +508,12 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
         disables,
         ctx: *ctx,
     })
+}
+
+/// What becomes of a fault that asks for more than to discard an attribute, in a message that has attributes for routes and no routes:
+/// they may have gone missing, so that nothing less than a reset will do (RFC 7606 section 5.2). `rest` starts with the attribute.
+#[cold]
+fn nothing_to_withdraw(fault: &Fault, rest: &[u8]) -> Malformed {
+    let octets = RawAttribute::read(rest).map_or(0, |(_, taken)| taken);
+    Malformed { attribute: fault.attribute, ..Malformed::with_data(fault.code, fault.offset, &rest[..octets]) }
 }

@@ -5,8 +5,8 @@ mod util;
 use bgp_wire::notification::cease;
 use bgp_wire::{
     AddPath, AddPathMode, AfiSafi, Capability, DecodeCtx, ErrorCode, ExtendedNextHop, FamilySet, GracefulRestart,
-    GracefulRestartFamily, Message, NextHop, Notification, Open, OpenBuf, Origin, RefreshSubtype, Role, RouteRefresh,
-    SegmentKind, Update, frame,
+    GracefulRestartFamily, Message, NextHop, Notification, Open, OpenBuf, Origin, PeerKind, RefreshSubtype, Role,
+    RouteRefresh, SegmentKind, Update, frame,
 };
 use bytes::Bytes;
 use util::*;
@@ -280,6 +280,18 @@ fn as4_path_fills_in_what_two_octets_could_not_hold() {
     let set = [&[2, 1, 0xfb, 0xf4, 1, 2][..], &trans, &trans].concat();
     let as4_set = [0xc0, 17, 10, 1, 2, 0, 1, 0x86, 0xa0, 0, 1, 0x86, 0xa1];
     assert_eq!(merged(&set, &[&as4_set]), "64500 {100000,100001}");
+}
+
+#[test]
+fn confederation_segments_next_to_a_prepended_segment_are_prepended() {
+    let value = [2, 1, 0xfb, 0xf4, 3, 1, 0, 9, 2, 1, 0x5b, 0xa0];
+    let as_path = [&[0x40, 2, value.len() as u8][..], &value].concat();
+    let as4_path = [0xc0, 17, 6, 2, 1, 0, 1, 0x86, 0xa0];
+    let octets = update(&[], &[ORIGIN, &as_path, NEXT_HOP, &as4_path], PREFIX);
+    let narrow = DecodeCtx { peer: PeerKind::Confederation, ..NARROW };
+    let update = Update::parse(&octets, &narrow).unwrap();
+    assert_eq!(update.attributes().as_path().to_string(), "64500 (9) 100000");
+    assert_eq!(update.attributes().as_path().path_length(), 2);
 }
 
 #[test]

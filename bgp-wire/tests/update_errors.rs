@@ -232,6 +232,32 @@ fn an_attribute_list_cut_short_withdraws_the_routes() {
 }
 
 #[test]
+fn what_would_withdraw_routes_resets_the_session_where_there_are_none() {
+    let flags = [0xc0, 1, 1, 0];
+    for (withdrawn, attributes, subcode, data) in [
+        (&[][..], &[&flags[..]][..], 4, &flags[..]),
+        (PREFIX, &[AS_PATH, &flags, &[0x40, 1]], 4, &flags),
+        (&[], &[ORIGIN, &[0x80, 4, 1, 0]], 5, &[0x80, 4, 1, 0]),
+        (PREFIX, &[&[0x80, 15, 3, 0, 2, 1], &[0x40, 2, 9, 0]], 5, &[]),
+        (&[], &[ORIGIN, &[0x80, 15, 4, 0, 2, 1, 129]], 9, &[0x80, 15, 4, 0, 2, 1, 129]),
+    ] {
+        let notification = assert_reset(&update(withdrawn, attributes, &[]), &EXTERNAL, subcode);
+        assert_eq!(notification.data, data);
+    }
+    let only_discarded = update(PREFIX, &[&[0x40, 5, 4, 0, 0, 0, 1]], &[]);
+    assert_eq!(Update::parse(&only_discarded, &EXTERNAL).unwrap().action(), Some(Action::AttributeDiscard));
+    let only_withdrawn = update(&[], &[&[0xc0, 15, 3, 0, 2, 1]], &[]);
+    assert_eq!(Update::parse(&only_withdrawn, &EXTERNAL).unwrap().action(), Some(Action::TreatAsWithdraw));
+}
+
+#[test]
+fn a_multiprotocol_attribute_cut_short_resets_the_session() {
+    for tail in [&[0x80, 14][..], &[0x80, 14, 30, 0, 2, 1, 16], &[0x80, 15, 4, 0, 2, 1], &[0x90, 15, 0]] {
+        assert_reset(&announcing_with(tail), &EXTERNAL, 1);
+    }
+}
+
+#[test]
 fn multiprotocol_attributes_that_come_twice_reset_the_session() {
     let unreach = [0x80, 15, 3, 0, 2, 1];
     assert_reset(&update(&[], &[&unreach, &unreach], &[]), &EXTERNAL, 1);
@@ -266,7 +292,11 @@ fn routes_of_a_multiprotocol_attribute_that_cannot_be_told_apart_disable_their_f
         [0x80, 15, 5, 0, 2, 1, 16, 0x20].to_vec(),
     ];
     for attribute in wrong {
-        let frame = update(&[], &[ORIGIN, AS_PATH, &attribute], &[]);
+        let frame = if attribute[1] == code::MP_REACH_NLRI {
+            update(&[], &[ORIGIN, AS_PATH, &attribute], &[])
+        } else {
+            update(&[], &[&attribute], &[])
+        };
         let update = Update::parse(&frame, &EXTERNAL).unwrap();
         assert_eq!(update.action(), Some(Action::DisableFamily));
         assert_eq!(update.disables().iter().collect::<Vec<_>>(), [AfiSafi::IPV6_UNICAST]);
