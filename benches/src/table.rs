@@ -1,77 +1,139 @@
 //! Deterministic tables with the shape of the Internet's: the mix of prefix lengths, AS paths of
 //! three to six hops, six to eight prefixes for each set of attributes, communities on half.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bgp_wire::{AsPathBuf, AttributesBuilder, Community, Origin};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Prefixes that share one set of attributes.
-pub struct Group {
+pub struct Group<K = Ipv4Net> {
     /// Path attributes in canonical form.
     pub attributes: Vec<u8>,
     /// The prefixes.
-    pub prefixes: Vec<Ipv4Net>,
+    pub prefixes: Vec<K>,
+}
+
+/// How long the AS paths of a set are, first AS included.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hops {
+    /// Three to six.
+    Any,
+    /// Three: shorter than any that is [`Hops::Long`].
+    Short,
+    /// Four to six.
+    Long,
 }
 
 /// A small generator of pseudo-random numbers (SplitMix64): the same seed gives the same table.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        mix(self.0)
     }
 
-    fn below(&mut self, limit: u32) -> u32 {
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
         (self.next() % u64::from(limit)) as u32
     }
 }
 
-/// Lengths and how many of 1000 prefixes have them.
+/// Spreads every bit of a number over all bits of the result.
+pub(crate) fn mix(number: u64) -> u64 {
+    let z = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Lengths of IPv4 prefixes and how many of 1000 prefixes have them.
 const LENGTHS: &[(u8, u32)] =
     &[(24, 640), (23, 120), (22, 120), (21, 50), (20, 40), (19, 20), (18, 7), (17, 2), (16, 1)];
+
+/// The same of IPv6.
+const LENGTHS6: &[(u8, u32)] = &[(48, 470), (44, 100), (40, 110), (36, 60), (32, 220), (29, 40)];
 
 /// `count` distinct prefixes, announced by a neighbour whose AS is `first_as`. Another `seed` gives
 /// other attributes for the same prefixes. At most two million fit into the unicast space.
 pub fn internet(count: usize, first_as: u32, seed: u64) -> Vec<Group> {
+    ipv4(count, first_as, seed, |_| Hops::Any)
+}
+
+/// The same in IPv6.
+pub fn internet6(count: usize, first_as: u32, seed: u64) -> Vec<Group<Ipv6Net>> {
+    ipv6(count, first_as, seed, |_| Hops::Any)
+}
+
+pub(crate) fn ipv4(count: usize, first_as: u32, seed: u64, hops: impl Fn(usize) -> Hops) -> Vec<Group> {
+    let mut cursor = u64::from(u32::from(Ipv4Addr::new(1, 0, 0, 0)));
+    groups(count, first_as, seed, hops, |random| {
+        let (start, length) = take(&mut cursor, random, LENGTHS, 32);
+        Ipv4Net::new_assert(Ipv4Addr::from(start as u32), length)
+    })
+}
+
+pub(crate) fn ipv6(count: usize, first_as: u32, seed: u64, hops: impl Fn(usize) -> Hops) -> Vec<Group<Ipv6Net>> {
+    let mut cursor = 0x2a00_0000_0000_0000;
+    groups(count, first_as, seed, hops, |random| {
+        let (start, length) = take(&mut cursor, random, LENGTHS6, 64);
+        Ipv6Net::new_assert(Ipv6Addr::from(u128::from(start) << 64), length)
+    })
+}
+
+/// Any group as one of prefixes of either family.
+pub(crate) fn either<K: Into<IpNet>>(groups: Vec<Group<K>>) -> Vec<Group<IpNet>> {
+    let either = |group: Group<K>| Group {
+        attributes: group.attributes,
+        prefixes: group.prefixes.into_iter().map(Into::into).collect(),
+    };
+    groups.into_iter().map(either).collect()
+}
+
+fn groups<K>(
+    count: usize,
+    first_as: u32,
+    seed: u64,
+    hops: impl Fn(usize) -> Hops,
+    mut next: impl FnMut(&mut Random) -> K,
+) -> Vec<Group<K>> {
     let mut shape = Random(1);
     let mut random = Random(seed.wrapping_mul(0x1000) ^ u64::from(first_as));
     let mut groups = Vec::with_capacity(count / 6);
-    let mut cursor: u64 = u64::from(u32::from(Ipv4Addr::new(1, 0, 0, 0)));
     let mut left = count;
     while left > 0 {
         let size = (6 + shape.below(3) as usize).min(left);
-        let prefixes = (0..size).map(|_| take(&mut cursor, &mut shape)).collect();
-        groups.push(Group { attributes: attributes(first_as, &mut random), prefixes });
+        let prefixes = (0..size).map(|_| next(&mut shape)).collect();
+        groups.push(Group { attributes: attributes(first_as, hops(groups.len()), &mut random), prefixes });
         left -= size;
     }
     groups
 }
 
-/// The next free prefix of a random length at or after the cursor.
-fn take(cursor: &mut u64, random: &mut Random) -> Ipv4Net {
+/// The next free prefix of a random length at or after the cursor, in a space of `bits`.
+fn take(cursor: &mut u64, random: &mut Random, lengths: &[(u8, u32)], bits: u8) -> (u64, u8) {
     let mut draw = random.below(1000);
-    let mut length = 24;
-    for (candidate, share) in LENGTHS {
+    let mut length = lengths[0].0;
+    for (candidate, share) in lengths {
         if draw < *share {
             length = *candidate;
             break;
         }
         draw -= share;
     }
-    let size = 1u64 << (32 - length);
+    let size = 1u64 << (bits - length);
     let start = cursor.next_multiple_of(size);
     *cursor = start + size;
-    Ipv4Net::new_assert(Ipv4Addr::from(start as u32), length)
+    (start, length)
 }
 
-fn attributes(first_as: u32, random: &mut Random) -> Vec<u8> {
+fn attributes(first_as: u32, hops: Hops, random: &mut Random) -> Vec<u8> {
     let mut path = vec![first_as, 1_000 + random.below(40)];
-    for _ in 0..random.below(4) {
+    let between = match hops {
+        Hops::Any => random.below(4),
+        Hops::Short => 0,
+        Hops::Long => 1 + random.below(3),
+    };
+    for _ in 0..between {
         path.push(10_000 + random.below(4_000));
     }
     path.push(100_000 + random.below(75_000));
@@ -96,7 +158,9 @@ mod tests {
     fn a_table_has_as_many_distinct_prefixes_as_asked_for() {
         let prefixes: HashSet<Ipv4Net> =
             internet(50_000, 65_001, 7).iter().flat_map(|group| group.prefixes.clone()).collect();
-        assert_eq!(prefixes.len(), 50_000);
+        let prefixes6: HashSet<Ipv6Net> =
+            internet6(50_000, 65_001, 7).iter().flat_map(|group| group.prefixes.clone()).collect();
+        assert_eq!((prefixes.len(), prefixes6.len()), (50_000, 50_000));
     }
 
     #[test]
