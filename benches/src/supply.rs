@@ -252,18 +252,19 @@ fn dump(family: Family, octets: &[u8]) -> Vec<Group<IpNet>> {
     for record in mrt::Reader::new(octets).flatten() {
         match record.body {
             mrt::Body::Rib(rib) => {
+                let Some(prefix) = rib.prefix() else { continue };
                 for entry in rib.entries() {
-                    note(format!("{}/{:?}", entry.peer, entry.path_id), rib.prefix, Some(entry.attributes));
+                    note(entry.peer.to_string(), prefix, Some(entry.attributes()));
                 }
             }
             mrt::Body::Table(routes) => {
                 for route in routes.iter() {
-                    note(route.peer.to_string(), route.prefix, Some(route.attributes));
+                    note(route.peer.to_string(), route.prefix, Some(route.attributes()));
                 }
             }
             mrt::Body::Message(message) => {
-                let Ok(Message::Update(update)) = Message::parse(message.message, &message.ctx) else { continue };
-                let peer = message.peer.to_string();
+                let Ok(Message::Update(update)) = Message::parse(message.message, &message.ctx()) else { continue };
+                let peer = message.between.peer.to_string();
                 let (reach, unreach) = (update.mp_reach(), update.mp_unreach());
                 let gone4 = update.withdrawn().map(|(_, prefix)| IpNet::V4(prefix));
                 let gone6 = unreach.iter().flat_map(|unreach| unreach.ipv6()).flatten();
