@@ -148,8 +148,8 @@ impl fmt::Display for Class {
 pub struct NeighborConfig {
     /// The VRF it is in.
     pub vrf: String,
-    /// Its address.
-    pub address: IpAddr,
+    /// Where it is.
+    pub address: PeerAddress,
     /// Our address toward it. It selects the source address, and tells neighbours of one address apart that are in different VRFs of
     /// the plain namespace.
     pub local_address: Option<IpAddr>,
@@ -190,8 +190,18 @@ pub struct NeighborConfig {
 impl NeighborConfig {
     /// A fabric neighbour with the timers of a data centre: hold time 9 s, connect retry 10 s, IPv4 and IPv6 unicast.
     pub fn new(vrf: impl Into<String>, address: IpAddr, remote_as: RemoteAs) -> Self {
+        Self::at(vrf.into(), PeerAddress::Ip(address), remote_as)
+    }
+
+    /// As [`NeighborConfig::new`], for whoever is at the other end of an interface; IPv4 routes are offered with IPv6 next hops.
+    pub fn on_interface(vrf: impl Into<String>, interface: &str, remote_as: RemoteAs) -> Self {
+        let address = PeerAddress::Interface(interface.into());
+        Self { extended_next_hop: true, ..Self::at(vrf.into(), address, remote_as) }
+    }
+
+    fn at(vrf: String, address: PeerAddress, remote_as: RemoteAs) -> Self {
         Self {
-            vrf: vrf.into(),
+            vrf,
             address,
             local_address: None,
             port: BGP_PORT,
@@ -215,7 +225,7 @@ impl NeighborConfig {
 
     /// What the neighbour is known by.
     pub fn key(&self) -> NeighborKey {
-        NeighborKey { vrf: self.vrf.as_str().into(), address: self.address }
+        NeighborKey { vrf: self.vrf.as_str().into(), address: self.address.clone() }
     }
 }
 
@@ -231,13 +241,54 @@ pub fn permit_within(prefixes: impl IntoIterator<Item = IpNet>) -> Accept {
     Accept::Listed(Arc::new(PrefixList::new(rules).unwrap_or_default()))
 }
 
-/// What a neighbour is known by: its VRF and its address.
+/// Where a neighbour is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PeerAddress {
+    /// At this address.
+    Ip(IpAddr),
+    /// At the other end of this interface, whatever its address is there ("unnumbered"). Its link-local address is learned from its
+    /// router advertisements (RFC 4861), which we send as well; where none are heard, the other address of an IPv4 /30 or /31 is taken.
+    Interface(Arc<str>),
+}
+
+impl PeerAddress {
+    /// The address, if it is configured.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Interface(_) => None,
+        }
+    }
+}
+
+impl From<IpAddr> for PeerAddress {
+    fn from(address: IpAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl PartialEq<IpAddr> for PeerAddress {
+    fn eq(&self, other: &IpAddr) -> bool {
+        self.ip() == Some(*other)
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Interface(interface) => f.write_str(interface),
+        }
+    }
+}
+
+/// What a neighbour is known by: its VRF, and its address or interface.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NeighborKey {
     /// The VRF's name.
     pub vrf: Arc<str>,
-    /// The neighbour's address.
-    pub address: IpAddr,
+    /// The neighbour's address or interface.
+    pub address: PeerAddress,
 }
 
 impl fmt::Display for NeighborKey {
@@ -336,6 +387,9 @@ pub enum ConfigFault {
     /// The local address is of the other family.
     #[error("{0} and the neighbour's address are of different families")]
     MixedFamilies(IpAddr),
+    /// A local address for a neighbour that is known by its interface.
+    #[error("a neighbour known by its interface is reached from the interface's own address; leave out {0}")]
+    LocalAddressOnInterface(IpAddr),
     /// A timer is out of bounds.
     #[error("{0}")]
     Session(bgp_session::ConfigError),
@@ -433,6 +487,9 @@ impl Config {
 
     fn check_neighbors(&self, errors: &mut Errors) {
         let mut keys = HashSet::new();
+        let members =
+            self.vrfs.iter().flat_map(|vrf| vrf.interfaces.iter().map(|name| (name.as_str(), vrf.name.as_str())));
+        let mut links: HashMap<&str, &str> = members.collect();
         let mut endpoints: HashMap<_, Vec<&NeighborConfig>> = HashMap::new();
         for (i, neighbor) in self.neighbors.iter().enumerate() {
             let at = |field: &str| format!("neighbors[{i}].{field}");
@@ -445,11 +502,22 @@ impl Config {
                 errors.add(at("address"), ConfigFault::DuplicateNeighbor(neighbor.key()));
                 continue;
             }
+            let address = match &neighbor.address {
+                PeerAddress::Ip(address) => *address,
+                PeerAddress::Interface(interface) => {
+                    let owner = *links.entry(interface).or_insert(&neighbor.vrf);
+                    if owner != neighbor.vrf {
+                        let (interface, owner) = (interface.to_string(), owner.to_owned());
+                        errors.add(at("interface"), ConfigFault::DuplicateInterface(interface, owner));
+                    }
+                    continue;
+                }
+            };
             let device = match vrf.map(|vrf| &vrf.binding) {
                 Some(Binding::Device(device)) => Some(device),
                 _ => None,
             };
-            let same = endpoints.entry((device, neighbor.address)).or_default();
+            let same = endpoints.entry((device, address)).or_default();
             let ambiguous = same.iter().find(|other| {
                 other.local_address.is_none()
                     || neighbor.local_address.is_none()
@@ -481,11 +549,20 @@ impl Config {
 
 impl NeighborConfig {
     fn check(&self, at: &dyn Fn(&str) -> String, errors: &mut Errors) {
-        if self.address.is_unspecified() || self.address.is_multicast() {
-            errors.add(at("address"), ConfigFault::NotAHost(self.address));
+        match &self.address {
+            PeerAddress::Ip(address) if address.is_unspecified() || address.is_multicast() => {
+                errors.add(at("address"), ConfigFault::NotAHost(*address));
+            }
+            PeerAddress::Interface(interface) if interface.is_empty() => {
+                errors.add(at("interface"), ConfigFault::NoName)
+            }
+            PeerAddress::Ip(_) | PeerAddress::Interface(_) => {}
         }
         if let Some(local) = self.local_address {
-            if local.is_ipv4() != self.address.is_ipv4() {
+            let Some(address) = self.address.ip() else {
+                return errors.add(at("local_address"), ConfigFault::LocalAddressOnInterface(local));
+            };
+            if local.is_ipv4() != address.is_ipv4() {
                 errors.add(at("local_address"), ConfigFault::MixedFamilies(local));
             } else if local.is_unspecified() || local.is_multicast() {
                 errors.add(at("local_address"), ConfigFault::NotAHost(local));

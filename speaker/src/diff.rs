@@ -196,6 +196,7 @@ mod tests {
     use super::*;
     use bgp_session::RemoteAs;
     use leak_engine::{Advertise, Filter, Rank};
+    use std::net::IpAddr;
 
     fn config() -> Config {
         let vrf = |name: &str| VrfConfig { name: name.to_owned(), ..VrfConfig::default() };
@@ -279,7 +280,7 @@ mod tests {
     fn removals_come_before_additions() {
         let key = config().neighbors[0].key();
         let added = |config: &mut Config| {
-            config.neighbors[0].address = [127, 0, 0, 9].into();
+            config.neighbors[0].address = IpAddr::from([127, 0, 0, 9]).into();
         };
         let mut new = config();
         added(&mut new);

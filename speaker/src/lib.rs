@@ -20,6 +20,7 @@ mod manager;
 mod session;
 mod shard;
 mod status;
+mod unnumbered;
 mod watch;
 
 use std::net::IpAddr;
@@ -34,7 +35,7 @@ use tokio::sync::Mutex;
 pub use bgp_session::{RemoteAs, State};
 pub use config::{
     BGP_PORT, Binding, Class, Config, ConfigError, ConfigFault, Connected, EdgeConfig, FibMode, NeighborConfig,
-    NeighborKey, Static, Via, VrfConfig, permit_within,
+    NeighborKey, PeerAddress, Static, Via, VrfConfig, permit_within,
 };
 pub use diff::{Applied, Change, EdgeName, difference};
 pub use error::Error;

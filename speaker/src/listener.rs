@@ -1,6 +1,6 @@
 //! Accepting connections: one task per listen address (and VRF device), and the table that says whose a connection is.
 //!
-//! A connection is a neighbour's if it comes from the neighbour's address, to the neighbour's local address where one is
+//! A connection is a neighbour's if it comes from a link-local address on the neighbour's interface, or from the neighbour's address, to the neighbour's local address where one is
 //! configured, in the neighbour's VRF device or, for a VRF without one, in the plain namespace. Anyone else's is refused.
 
 use std::collections::HashMap;
@@ -29,7 +29,17 @@ const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Who may connect.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(RwLock<HashMap<Origin, Vec<Expected>>>);
+pub(crate) struct Registry(RwLock<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Neighbours that are known by their address.
+    addresses: HashMap<Origin, Vec<Expected>>,
+    /// Neighbours that are known by their interface, by its number: any link-local address on it is theirs.
+    links: HashMap<u32, mpsc::Sender<Command>>,
+    /// The other addresses of such interfaces.
+    others: HashMap<Origin, Vec<Expected>>,
+}
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,21 +58,41 @@ pub(crate) struct Expected {
 
 impl Registry {
     pub(crate) fn replace(&self, expected: impl IntoIterator<Item = (Origin, Expected)>) {
-        let mut table: HashMap<Origin, Vec<Expected>> = HashMap::new();
-        for (origin, neighbor) in expected {
-            table.entry(origin).or_default().push(neighbor);
-        }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = table;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).addresses = grouped(expected);
     }
 
-    fn find(&self, origin: &Origin, local: IpAddr) -> Option<mpsc::Sender<Command>> {
+    /// Replaces the neighbours that are known by their interface.
+    pub(crate) fn on_links(
+        &self,
+        links: HashMap<u32, mpsc::Sender<Command>>,
+        others: impl IntoIterator<Item = (Origin, Expected)>,
+    ) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        (table.links, table.others) = (links, grouped(others));
+    }
+
+    /// The neighbour that `origin` is. `scope` is the number of the interface, where the address means nothing without it.
+    fn find(&self, origin: &Origin, scope: u32, local: IpAddr) -> Option<mpsc::Sender<Command>> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let expected = table.get(origin)?;
+        if scope != 0
+            && let Some(commands) = table.links.get(&scope)
+        {
+            return Some(commands.clone());
+        }
+        let expected = table.addresses.get(origin).into_iter().chain(table.others.get(origin));
         expected
-            .iter()
+            .flatten()
             .find(|neighbor| neighbor.local.is_none_or(|address| address == local))
             .map(|neighbor| neighbor.commands.clone())
     }
+}
+
+fn grouped(expected: impl IntoIterator<Item = (Origin, Expected)>) -> HashMap<Origin, Vec<Expected>> {
+    let mut table: HashMap<Origin, Vec<Expected>> = HashMap::new();
+    for (origin, neighbor) in expected {
+        table.entry(origin).or_default().push(neighbor);
+    }
+    table
 }
 
 /// A running listener; dropping it closes the socket.
@@ -129,7 +159,11 @@ fn dispatch(stream: TcpStream, remote: SocketAddr, device: Option<String>, regis
         return;
     };
     let origin = Origin { device, remote: remote.ip().to_canonical() };
-    match registry.find(&origin, local.ip().to_canonical()) {
+    let scope = match remote {
+        SocketAddr::V6(remote) if remote.ip().is_unicast_link_local() => remote.scope_id(),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => 0,
+    };
+    match registry.find(&origin, scope, local.ip().to_canonical()) {
         Some(commands) => {
             // A session whose queue is full is ending, or gets more connections than it can look at.
             if commands.try_send(Command::Accepted(stream)).is_err() {

@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{Binding, Class, Config, NeighborConfig, NeighborKey};
+use crate::config::{Binding, Class, Config, NeighborConfig, NeighborKey, PeerAddress};
 use crate::diff::{Applied, Change, difference};
 use crate::error::Error;
 use crate::listener::{Expected, Listener, Origin, Registry};
 use crate::session::{self, Command, Endpoint, Handle, NeighborId, Observer, Setup};
 use crate::shard::{self, ShardNeighbor};
+use crate::unnumbered::{Discovery, Wanted};
 use crate::watch::{Event, Ring};
 
 /// Commands that wait for a session.
@@ -54,6 +55,8 @@ pub(crate) struct Manager {
     listeners: HashMap<ListenKey, Listener>,
     sessions: HashMap<NeighborKey, Session>,
     registry: Arc<Registry>,
+    /// Runs from the first neighbour on that is known by its interface.
+    discovery: Option<Discovery>,
     next_id: u32,
     clock: Clock,
     shard: shard::Handle,
@@ -80,6 +83,7 @@ impl Manager {
             listeners: HashMap::new(),
             sessions: HashMap::new(),
             registry: Arc::default(),
+            discovery: None,
             next_id: 0,
             clock: Clock::new(),
             shard,
@@ -149,6 +153,9 @@ impl Manager {
         // What the ending sessions withdraw is not for the kernel: there the routes stay, or go all at once at the end.
         self.shard.freeze().await;
         self.registry.replace([]);
+        if let Some(discovery) = self.discovery.take() {
+            discovery.stop().await;
+        }
         for (_, listener) in self.listeners.drain() {
             listener.stop().await;
         }
@@ -222,10 +229,11 @@ impl Manager {
         self.sessions.insert(neighbor.key(), Session { id, handle });
     }
 
-    fn register(&self, config: &Config) {
+    fn register(&mut self, config: &Config) {
         let expected = config.neighbors.iter().filter_map(|neighbor| {
             let session = self.sessions.get(&neighbor.key())?;
-            let origin = Origin { device: device(config, neighbor), remote: neighbor.address.to_canonical() };
+            let remote = neighbor.address.ip()?.to_canonical();
+            let origin = Origin { device: device(config, neighbor), remote };
             let expected = Expected {
                 local: neighbor.local_address.map(|address| address.to_canonical()),
                 commands: session.handle.observer.commands.clone(),
@@ -233,6 +241,23 @@ impl Manager {
             Some((origin, expected))
         });
         self.registry.replace(expected);
+        let wanted: Vec<Wanted> = config
+            .neighbors
+            .iter()
+            .filter_map(|neighbor| {
+                let PeerAddress::Interface(interface) = &neighbor.address else { return None };
+                Some(Wanted {
+                    interface: interface.to_string(),
+                    port: neighbor.port,
+                    device: device(config, neighbor),
+                    commands: self.sessions.get(&neighbor.key())?.handle.observer.commands.clone(),
+                })
+            })
+            .collect();
+        if !wanted.is_empty() || self.discovery.is_some() {
+            let start = || Discovery::start(Arc::clone(&self.registry));
+            self.discovery.get_or_insert_with(start).want(wanted);
+        }
     }
 }
 
@@ -261,7 +286,7 @@ fn endpoint(config: &Config, neighbor: &NeighborConfig) -> Endpoint {
         RemoteAs::External => false,
     };
     Endpoint {
-        remote: (neighbor.address, neighbor.port).into(),
+        remote: neighbor.address.ip().map(|address| (address, neighbor.port).into()),
         local: neighbor.local_address,
         ttl: match neighbor.multihop {
             None if internal => None,

@@ -152,8 +152,12 @@ impl fmt::Display for EdgeState {
 /// One neighbour.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighborStatus {
-    /// Its VRF and address.
+    /// Its VRF, and its address or interface.
     pub key: NeighborKey,
+    /// Its address: as connected, else as configured or found.
+    pub remote_address: Option<IpAddr>,
+    /// Why it is not known where a neighbour is that is known by its interface.
+    pub nowhere: Option<String>,
     /// Our address toward it: as connected, else as configured.
     pub local_address: Option<IpAddr>,
     /// Free text from the configuration.
@@ -199,6 +203,8 @@ impl NeighborStatus {
         };
         Self {
             key: config.key(),
+            remote_address: view.remote_address,
+            nowhere: view.nowhere.as_deref().map(str::to_owned),
             local_address: view.local_address.or(config.local_address),
             description: config.description.clone(),
             class: config.class,

@@ -264,7 +264,7 @@ async fn both_families_go_over_an_ipv6_session_with_the_extended_next_hop() {
     let local: IpAddr = "::1".parse().unwrap();
     let extend = |config: &mut Config| {
         config.listen = vec![SocketAddr::new(local, 0)];
-        config.neighbors[0].address = local;
+        config.neighbors[0].address = local.into();
         config.neighbors[0].local_address = Some(local);
         config.neighbors[0].extended_next_hop = true;
     };

@@ -93,7 +93,12 @@ pub(crate) struct Leak {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Neighbor {
     pub(crate) vrf: String,
-    pub(crate) address: IpAddr,
+    /// As configured; one known by its interface has none.
+    pub(crate) address: Option<IpAddr>,
+    /// The interface it is known by.
+    pub(crate) interface: Option<String>,
+    /// Where it is connected, or is looked for.
+    pub(crate) remote_address: Option<IpAddr>,
     pub(crate) description: Option<String>,
     pub(crate) local_as: u32,
     /// What the neighbour said, once it did.
@@ -119,6 +124,17 @@ pub(crate) struct Neighbor {
     pub(crate) refused: BTreeMap<String, u64>,
     /// Prefixes that stand at the neighbour.
     pub(crate) advertised: u64,
+}
+
+impl Neighbor {
+    /// Its address, or the interface that it is known by.
+    pub(crate) fn name(&self) -> String {
+        match (&self.interface, self.address) {
+            (Some(interface), _) => interface.clone(),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// A VRF of the speaker.
@@ -335,7 +351,7 @@ mod tests {
         });
         assert_eq!(round::<Peering>(&peering), peering);
         let neighbor = json!({
-            "vrf": "a", "address": "10.0.0.1", "description": null, "localAs": 1, "remoteAs": 2,
+            "vrf": "a", "address": "10.0.0.1", "interface": null, "remoteAddress": "10.0.0.1", "description": null, "localAs": 1, "remoteAs": 2,
             "remoteId": "10.0.0.1", "remoteHostname": "host", "class": "fabric", "state": "Established",
             "uptime": 7, "establishedCount": 1, "reason": null, "holdTime": 9, "families": ["ipv4-unicast"], "accepted": 3,
             "refused": { "PrefixList": 1 }, "advertised": 4,

@@ -109,7 +109,7 @@ fn neighbors(neighbors: &[Neighbor], wide: bool) -> String {
         let text = |value: Option<String>| value.unwrap_or_default();
         let mut row = vec![
             neighbor.vrf.clone(),
-            neighbor.address.to_string(),
+            neighbor.name(),
             text(neighbor.remote_as.map(|asn| asn.to_string())),
             neighbor.class.clone(),
             neighbor.state.clone(),
@@ -134,7 +134,7 @@ fn neighbors(neighbors: &[Neighbor], wide: bool) -> String {
     if !wide {
         for neighbor in neighbors {
             if let Some(reason) = &neighbor.reason {
-                rendered.push_str(&format!("{} in {}: {reason}\n", neighbor.address, neighbor.vrf));
+                rendered.push_str(&format!("{} in {}: {reason}\n", neighbor.name(), neighbor.vrf));
             }
         }
     }

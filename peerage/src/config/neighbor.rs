@@ -1,12 +1,12 @@
 //! `spec.neighbors[]`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bgp_wire::AfiSafi;
 use network_peering::ErrorType;
 use network_peering::fields::{At, Mapping, Sink};
-use speaker::{Accept, Class, NeighborConfig, PrefixList, PrefixRule, RemoteAs};
+use speaker::{Accept, Class, NeighborConfig, PeerAddress, PrefixList, PrefixRule, RemoteAs};
 
 use super::{parsed, seconds};
 
@@ -17,6 +17,8 @@ pub(super) fn read(at: &At<'_>, sink: &Sink<'_>) -> NeighborConfig {
     };
     neighbor.vrf = mapping.required("vrf", sink).and_then(|at| at.string(sink)).unwrap_or_default();
     if let Some(address) = address(&mapping, sink) {
+        // Nobody gave an interface IPv4 addresses for its routes' next hops.
+        neighbor.extended_next_hop = matches!(address, PeerAddress::Interface(_));
         neighbor.address = address;
     }
     neighbor.local_address =
@@ -63,12 +65,15 @@ pub(super) fn read(at: &At<'_>, sink: &Sink<'_>) -> NeighborConfig {
 const FAMILIES: [(&str, AfiSafi); 2] =
     [("ipv4-unicast", AfiSafi::IPV4_UNICAST), ("ipv6-unicast", AfiSafi::IPV6_UNICAST)];
 
-fn address(mapping: &Mapping<'_>, sink: &Sink<'_>) -> Option<IpAddr> {
-    if let Some(interface) = mapping.field("interface") {
-        let message = "a neighbour is reached by its address; one known by its interface alone is not supported yet";
-        sink.error(&interface, ErrorType::NotSupported, message);
+fn address(mapping: &Mapping<'_>, sink: &Sink<'_>) -> Option<PeerAddress> {
+    let Some(interface) = mapping.field("interface") else {
+        return parsed(&mapping.required("address", sink)?, "the address of a neighbour", sink).map(PeerAddress::Ip);
+    };
+    if let Some(address) = mapping.field("address") {
+        let message = "a neighbour is known by its address or by its interface, not by both";
+        sink.error(&address, ErrorType::Invalid, message);
     }
-    parsed(&mapping.required("address", sink)?, "the address of a neighbour", sink)
+    interface.string(sink).map(|name| PeerAddress::Interface(name.as_str().into()))
 }
 
 fn remote_as(at: &At<'_>, sink: &Sink<'_>) -> Option<RemoteAs> {

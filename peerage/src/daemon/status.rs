@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use bgp_wire::AfiSafi;
 use ipnet::IpNet;
 use network_peering::{DEFAULT_NAMESPACE, Name, NetworkId, PeeringState, Phase, Reason, Status};
-use speaker::{Binding, EdgeState, EdgeStatus, NeighborStatus, PathFrom, PolicyState, RouteView, RoutesQuery, State};
+use speaker::{
+    Binding, EdgeState, EdgeStatus, NeighborStatus, PathFrom, PeerAddress, PolicyState, RouteView, RoutesQuery, State,
+};
 
 use super::Daemon;
 use super::plan::View;
@@ -251,13 +253,18 @@ fn neighbor(neighbor: NeighborStatus, local_as: u32) -> schema::Neighbor {
         (false, false) => None,
     };
     let policy = policy.map(|what| format!("{what}: an external neighbour needs a policy (RFC 8212)"));
-    let reason = if established { policy } else { neighbor.last_down.or(policy) };
+    let reason = if established { policy } else { neighbor.nowhere.or(neighbor.last_down).or(policy) };
     let since = neighbor.established_since.filter(|_| established);
     let uptime = since.and_then(|since| SystemTime::now().duration_since(since).ok());
     let sum = |count: fn(&speaker::FamilyStatus) -> u64| neighbor.families.iter().map(count).sum();
     schema::Neighbor {
         vrf: neighbor.key.vrf.to_string(),
-        address: neighbor.key.address,
+        address: neighbor.key.address.ip(),
+        interface: match &neighbor.key.address {
+            PeerAddress::Ip(_) => None,
+            PeerAddress::Interface(interface) => Some(interface.to_string()),
+        },
+        remote_address: neighbor.remote_address,
         description: neighbor.description,
         local_as,
         remote_as: neighbor.remote_as,

@@ -144,12 +144,6 @@ pub struct Frr {
 impl Frr {
     /// Starts both and waits until bgpd answers.
     pub fn start(host: &Host, s: &Sessions) -> Self {
-        need("/usr/lib/frr/bgpd", "frr");
-        // zebra wants its user in the group `frrvty`, and only the group 0 exists in these namespaces.
-        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
-        let others = groups.lines().filter(|line| !line.starts_with("frrvty:")).map(|line| format!("{line}\n"));
-        let file = host.file("group", &others.chain(["frrvty:x:0:root\n".to_owned()]).collect::<String>());
-        run("mount", &["--bind", &file, "/etc/group"]);
         let mut text = format!(
             "hostname {}\nrouter bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n no bgp network import-check\n \
              no bgp default ipv4-unicast\n timers bgp {} {}\n",
@@ -170,7 +164,18 @@ impl Frr {
         if let Some((_, remote)) = s.ipv6 {
             session("ipv6", remote, &s.announce6);
         }
-        let config = host.file("bgpd.conf", &format!("{text}{families}"));
+        Self::configured(host, &format!("{text}{families}"))
+    }
+
+    /// As [`Frr::start`], with the text of a configuration.
+    pub fn configured(host: &Host, text: &str) -> Self {
+        need("/usr/lib/frr/bgpd", "frr");
+        // zebra wants its user in the group `frrvty`, and only the group 0 exists in these namespaces.
+        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        let others = groups.lines().filter(|line| !line.starts_with("frrvty:")).map(|line| format!("{line}\n"));
+        let file = host.file("group", &others.chain(["frrvty:x:0:root\n".to_owned()]).collect::<String>());
+        run("mount", &["--bind", &file, "/etc/group"]);
+        let config = host.file("bgpd.conf", text);
         let empty = host.file("zebra.conf", "");
         let folder = host.folder.display().to_string();
         let common = ["-u", "root", "-g", "root", "--vty_socket", &folder];
@@ -189,7 +194,8 @@ impl Frr {
         frr
     }
 
-    fn query(&self, command: &str) -> String {
+    /// What it answers to a command.
+    pub fn query(&self, command: &str) -> String {
         let output = self.host.try_run("vtysh", &["--vty_socket", &self.folder, "-d", "bgpd", "-c", command]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

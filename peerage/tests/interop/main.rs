@@ -6,3 +6,4 @@ mod forwarding;
 mod peerage;
 mod peers;
 mod rig;
+mod unnumbered;

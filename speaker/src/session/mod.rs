@@ -11,7 +11,7 @@ mod transport;
 
 use std::future::{Future, pending};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -48,7 +48,7 @@ pub(crate) struct NeighborId(pub(crate) u32);
 #[derive(Debug)]
 pub(crate) enum FromSession {
     /// The session is up.
-    Established { negotiated: Box<Negotiated>, local: IpAddr, outbox: Outbox },
+    Established { negotiated: Box<Negotiated>, ends: Ends, outbox: Outbox },
     /// UPDATEs in the order received, parsed once.
     Updates(Vec<(Bytes, UpdateIndex)>),
     /// A ROUTE-REFRESH.
@@ -59,11 +59,31 @@ pub(crate) enum FromSession {
     Down(Arc<str>),
 }
 
+/// The addresses of a session that is up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) local: IpAddr,
+    pub(crate) remote: IpAddr,
+    /// The number of the interface, where the addresses mean nothing without it.
+    pub(crate) interface: Option<u32>,
+}
+
+/// Where a neighbour that is known by its interface is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Here.
+    At(SocketAddr),
+    /// It is not known where, and why.
+    Nowhere(Arc<str>),
+}
+
 /// What a session is told by the rest of the speaker.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A connection that its neighbour opened.
     Accepted(TcpStream),
+    /// Where its neighbour is now; a session that is up stays.
+    Found(Found),
     /// Ask for all routes of a family again, or start over if the neighbour cannot be asked.
     Refresh(AfiSafi),
     /// End the session with this and bring it up again.
@@ -79,6 +99,9 @@ pub(crate) enum Command {
 pub(crate) struct View {
     pub(crate) state: State,
     pub(crate) local_address: Option<IpAddr>,
+    pub(crate) remote_address: Option<IpAddr>,
+    /// Why it is not known where the neighbour is.
+    pub(crate) nowhere: Option<Arc<str>>,
     pub(crate) established_since: Option<SystemTime>,
     pub(crate) established_count: u64,
     pub(crate) last_down: Option<Arc<str>>,
@@ -131,6 +154,8 @@ pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc:
     let view = Arc::new(Mutex::new(View {
         state: State::Idle,
         local_address: None,
+        remote_address: setup.endpoint.remote.map(|remote| remote.ip()),
+        nowhere: None,
         established_since: None,
         established_count: 0,
         last_down: None,
@@ -266,6 +291,7 @@ impl Task {
     fn command(&mut self, command: Command) {
         match command {
             Command::Accepted(stream) => self.accepted(stream),
+            Command::Found(found) => self.found(found),
             Command::Refresh(family) => {
                 let can = self.session.negotiated().is_some_and(|negotiated| negotiated.route_refresh);
                 if can {
@@ -281,6 +307,26 @@ impl Task {
                 self.restart = Some(tokio::time::Instant::now() + PAUSE);
             }
             Command::Stop(notification) => self.stop(notification),
+        }
+    }
+
+    fn found(&mut self, found: Found) {
+        let (remote, nowhere) = match found {
+            Found::At(address) => (Some(address), None),
+            Found::Nowhere(why) => (None, Some(why)),
+        };
+        let moved = remote.is_some() && remote != self.endpoint.remote;
+        self.endpoint.remote = remote;
+        {
+            let mut view = self.view();
+            view.nowhere = nowhere;
+            if view.established_since.is_none() {
+                view.remote_address = remote.map(|remote| remote.ip());
+            }
+        }
+        // What is under way goes on; what only waits begins anew at once.
+        if moved && self.session.state() <= State::Active && self.restart.is_none() {
+            self.handle(Input::Reset(Notification::cease(cease::OTHER_CONFIGURATION_CHANGE)));
         }
     }
 
@@ -416,6 +462,7 @@ impl Task {
 
     fn event(&mut self, event: Event) {
         match event {
+            Event::Connect if self.endpoint.remote.is_none() => self.handle(Input::ConnectFailed),
             Event::Connect => {
                 self.connecting = Some(Box::pin(self.endpoint.clone().connect()));
             }
@@ -453,12 +500,7 @@ impl Task {
     }
 
     fn established(&mut self, negotiated: Box<Negotiated>) {
-        let local = self
-            .transports
-            .iter()
-            .flatten()
-            .find_map(Transport::local_addr)
-            .map_or(IpAddr::from([0; 4]), |address| address.ip());
+        let ends = self.ends();
         info!(
             neighbor = %self.key, asn = negotiated.remote_as, id = %negotiated.remote_id,
             hold = negotiated.hold_time.as_secs(), "established"
@@ -467,12 +509,27 @@ impl Task {
             let mut view = self.view();
             view.established_since = Some(SystemTime::now());
             view.established_count += 1;
-            view.local_address = Some(local);
+            (view.local_address, view.remote_address) = (Some(ends.local), Some(ends.remote));
             view.negotiated = Some((*negotiated).clone());
         }
         let (outbox, inbox) = outbox::pair();
         self.inbox = Some(inbox);
-        self.to_shard.push_back(FromSession::Established { negotiated, local, outbox });
+        self.to_shard.push_back(FromSession::Established { negotiated, ends, outbox });
+    }
+
+    /// The addresses of the connection that carries the session. One that was lost this moment has none any more.
+    fn ends(&self) -> Ends {
+        let transport = self.session.established().and_then(|connection| self.transports[slot(connection)].as_ref());
+        let nobody: IpAddr = [0; 4].into();
+        let remote = transport.and_then(Transport::peer_addr);
+        Ends {
+            local: transport.and_then(Transport::local_addr).map_or(nobody, |address| address.ip()),
+            remote: remote.map_or(nobody, |address| address.ip()),
+            interface: match remote {
+                Some(SocketAddr::V6(remote)) if remote.scope_id() != 0 => Some(remote.scope_id()),
+                _ => None,
+            },
+        }
     }
 
     fn down(&mut self, reason: &DownReason) {

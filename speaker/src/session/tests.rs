@@ -28,12 +28,12 @@ fn session(remote: SocketAddr) -> (Handle, mpsc::Receiver<(NeighborId, FromSessi
     let (sender, commands) = mpsc::channel(4);
     let setup = Setup {
         id: NeighborId(1),
-        key: NeighborKey { vrf: "default".into(), address: remote.ip() },
+        key: NeighborKey { vrf: "default".into(), address: remote.ip().into() },
         config: bgp_session::Config {
             hold_time: Duration::from_secs(3),
             ..bgp_session::Config::new(OURS, Ipv4Addr::new(10, 0, 0, 1), RemoteAs::External)
         },
-        endpoint: Endpoint { remote, local: None, ttl: None, device: None },
+        endpoint: Endpoint { remote: Some(remote), local: None, ttl: None, device: None },
         clock: Clock::new(),
         shard,
     };

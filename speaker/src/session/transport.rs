@@ -21,7 +21,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Where and how to connect.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
-    pub(crate) remote: SocketAddr,
+    /// `None` while it is not known.
+    pub(crate) remote: Option<SocketAddr>,
     pub(crate) local: Option<IpAddr>,
     pub(crate) ttl: Option<u8>,
     /// A VRF device that the socket is bound to.
@@ -34,17 +35,21 @@ impl Endpoint {
     /// # Errors
     /// What the kernel said; binding to a device needs CAP_NET_RAW.
     pub(crate) async fn connect(self) -> io::Result<TcpStream> {
-        let socket = Socket::new(Domain::for_address(self.remote), Type::STREAM, None)?;
+        let remote = self.remote.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let socket = Socket::new(Domain::for_address(remote), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        if let Some(device) = &self.device {
+        // The scope of a link-local address binds to the interface itself.
+        if let Some(device) = &self.device
+            && !is_link_local(&remote)
+        {
             socket.bind_device(Some(device.as_bytes()))?;
         }
         if let Some(local) = self.local {
             socket.set_reuse_address(true)?;
             socket.bind(&SocketAddr::new(local, 0).into())?;
         }
-        prepare(&socket, self.remote.is_ipv4(), self.ttl)?;
-        TcpSocket::from_std_stream(socket.into()).connect(self.remote).await
+        prepare(&socket, remote.is_ipv4(), self.ttl)?;
+        TcpSocket::from_std_stream(socket.into()).connect(remote).await
     }
 
     /// Prepares a connection that was accepted.
@@ -52,8 +57,12 @@ impl Endpoint {
     /// # Errors
     /// What the kernel said.
     pub(crate) fn accepted(&self, stream: &TcpStream) -> io::Result<()> {
-        prepare(&SockRef::from(stream), self.remote.is_ipv4(), self.ttl)
+        prepare(&SockRef::from(stream), stream.peer_addr()?.is_ipv4(), self.ttl)
     }
+}
+
+fn is_link_local(address: &SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(address) if address.ip().is_unicast_link_local())
 }
 
 fn prepare(socket: &Socket, v4: bool, ttl: Option<u8>) -> io::Result<()> {
@@ -80,6 +89,10 @@ impl Transport {
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.stream.local_addr().ok()
+    }
+
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
     }
 
     pub(crate) fn has_unsent(&self) -> bool {

@@ -19,7 +19,7 @@ use super::resolve::BgpRoute;
 use super::vrf::{address, ignore_gone};
 use super::worker::Worker;
 use crate::config::{Class, NeighborConfig, NeighborKey};
-use crate::session::{Command, FromSession, NeighborId, Outbox};
+use crate::session::{Command, Ends, FromSession, NeighborId, Outbox};
 use crate::watch::Event;
 
 /// The families that a speaker keeps routes of.
@@ -40,6 +40,8 @@ pub(super) struct Neighbor {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) source: SourceId,
+    /// The address that the session shows to be reachable.
+    reachable: Option<IpAddr>,
     pub(super) families: FamilySet,
     pub(super) end_of_rib: FamilySet,
     enhanced_refresh: bool,
@@ -120,7 +122,7 @@ impl Worker {
             return;
         }
         match message {
-            FromSession::Established { negotiated, local, outbox } => self.up(id, &negotiated, local, outbox),
+            FromSession::Established { negotiated, ends, outbox } => self.up(id, &negotiated, ends, outbox),
             FromSession::Updates(updates) => self.updates(id, &updates),
             FromSession::Refresh(refresh) => self.refresh(id, refresh),
             FromSession::Room => self.room(id),
@@ -133,35 +135,39 @@ impl Worker {
         }
     }
 
-    fn up(&mut self, id: NeighborId, terms: &Negotiated, local: IpAddr, outbox: Outbox) {
+    fn up(&mut self, id: NeighborId, terms: &Negotiated, ends: Ends, outbox: Outbox) {
         self.down(id);
         let Some(neighbor) = self.neighbors.get(&id) else {
             return;
         };
+        let address = neighbor.key.address.ip().unwrap_or(ends.remote).to_canonical();
         let origination = Origination::Session(rib::Neighbor {
             external: !terms.internal,
             asn: terms.remote_as,
             router_id: terms.remote_id,
-            address: neighbor.key.address,
+            address,
         });
-        let interface = self.vrfs.get(&neighbor.vrf).and_then(|vrf| vrf.reach.interface(neighbor.key.address));
+        let connected = || self.vrfs.get(&neighbor.vrf).and_then(|vrf| vrf.reach.interface(address));
+        let interface = ends.interface.or_else(connected);
         let vrf = neighbor.vrf;
         let source = match self.engine.add_source(vrf, origination, interface) {
             Ok(source) => source,
             // Its VRF is on the way out, and so is it.
             Err(error) => return warn!(neighbor = %neighbor.key, %error, "no source"),
         };
-        let single_hop = neighbor.is_single_hop();
+        // An address that means nothing without its interface leads nowhere by itself.
+        let reachable = (neighbor.is_single_hop() && !is_link_local(address)).then_some(address);
         let (key, config) = (neighbor.key.clone(), neighbor.config.clone());
         for family in FAMILIES {
             if terms.families.contains(family) {
-                let export = self.export_key(&config, vrf, terms, local, family);
+                let export = self.export_key(&config, vrf, terms, ends.local, family);
                 self.join(vrf, source, family, export);
             }
         }
         if let Some(neighbor) = self.neighbors.get_mut(&id) {
             neighbor.live = Some(Live {
                 source,
+                reachable,
                 families: terms.families,
                 end_of_rib: FamilySet::default(),
                 enhanced_refresh: terms.enhanced_route_refresh,
@@ -171,8 +177,8 @@ impl Worker {
             });
         }
         self.live.insert(source, id);
-        if single_hop && let Some(vrf) = self.vrfs.get_mut(&vrf) {
-            vrf.reach.session_up(key.address.to_canonical());
+        if let (Some(address), Some(vrf)) = (reachable, self.vrfs.get_mut(&vrf)) {
+            vrf.reach.session_up(address);
         }
         self.resolve_all(vrf);
         self.events.push(Event::Established(key));
@@ -185,11 +191,10 @@ impl Worker {
         let Some(live) = neighbor.live.take() else {
             return;
         };
-        let (id, address) = (neighbor.vrf, neighbor.key.address.to_canonical());
-        let single_hop = neighbor.is_single_hop();
+        let id = neighbor.vrf;
         self.live.remove(&live.source);
         if let Some(vrf) = self.vrfs.get_mut(&id) {
-            if single_hop {
+            if let Some(address) = live.reachable {
                 vrf.reach.session_down(address);
             }
             if let Some((pools, v4, v6)) = self.engine.tables_mut(id) {
@@ -294,7 +299,9 @@ impl Worker {
             (None, Class::Fabric) => Accept::Everything,
             (None, Class::External) => Accept::Nothing,
         };
-        let sibling = self.vrfs.get(&vrf).and_then(|vrf| vrf.sibling(&self.links, local.to_canonical()));
+        // A link-local address may be ours on many interfaces.
+        let siblings = self.vrfs.get(&vrf).filter(|_| !is_link_local(local));
+        let sibling = siblings.and_then(|vrf| vrf.sibling(&self.links, local.to_canonical()));
         ExportKey {
             local_as: self.config.asn,
             internal: terms.internal,
@@ -382,10 +389,20 @@ impl Worker {
         let Some(entry) = self.engine.pools().next_hops.get(id) else {
             return;
         };
-        let (vrf_id, via, interface) = (entry.vrf, address(&entry.address), entry.interface);
+        let (vrf_id, mut via, interface) = (entry.vrf, address(&entry.address), entry.interface);
+        let link_local = match entry.address {
+            NextHop::Ipv6LinkLocal { link_local, .. } if is_link_local(link_local.into()) => Some(link_local),
+            _ => None,
+        };
         let Some(vrf) = self.vrfs.get_mut(&vrf_id) else {
             return;
         };
+        // Of two addresses of a neighbour the one on the link leads there, whether the other is on the link or not.
+        if let (Some(link_local), Some(interface)) = (link_local, interface)
+            && vrf.reach.interface(via) != Some(interface)
+        {
+            via = link_local.into();
+        }
         let egress = |gateway, interface| NextHopState::Resolved {
             metric: 0,
             egress: Box::new([rib::Egress { gateway, interface }]),
@@ -459,6 +476,10 @@ fn local_next_hop(
         (IpAddr::V4(_), Some(IpAddr::V6(sibling)), _) => NextHop::Ipv6(sibling),
         (IpAddr::V4(local), _, _) => NextHop::Ipv6(mapped(local)),
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 fn mapped(address: Ipv4Addr) -> Ipv6Addr {
