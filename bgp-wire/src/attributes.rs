@@ -565,18 +565,13 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// As [`Self::write_canonical`], for a block whose attributes are not in the order of their types.
+    /// As [`Self::write_canonical`], for a block whose attributes are not in the order of their types. However many the block has, at
+    /// most one of each type is left to sort.
+    #[cold]
     fn write_sorted(&self, out: &mut Vec<u8>) {
-        let mut last = None;
-        // There are few attributes, and they are seldom out of order: looking for the next type each time costs least.
-        while let Some(attribute) = self
-            .iter()
-            .filter(|attribute| is_canonical(attribute.code) && last.is_none_or(|last| attribute.code > last))
-            .min_by_key(|attribute| attribute.code)
-        {
-            last = Some(attribute.code);
-            self.write_one(attribute, out);
-        }
+        let mut attributes: Vec<_> = self.iter().filter(|attribute| is_canonical(attribute.code)).collect();
+        attributes.sort_unstable_by_key(|attribute| attribute.code);
+        attributes.into_iter().for_each(|attribute| self.write_one(attribute, out));
     }
 
     fn write_one(&self, attribute: RawAttribute<'a>, out: &mut Vec<u8>) {
@@ -593,17 +588,26 @@ impl<'a> Attributes<'a> {
                     RawAttribute { flags, code: code::AGGREGATOR, value: &write_aggregator(aggregator) }.write(out);
                 }
             }
-            known if is_known(known) => {
-                let expected = expected_flags(known);
-                let partial = if expected == flag::OPTIONAL | flag::TRANSITIVE { partial } else { 0 };
-                RawAttribute { flags: expected | partial, ..attribute }.write(out);
+            _ => {
+                if let Some(flags) = canonical_flags(&attribute) {
+                    RawAttribute { flags, ..attribute }.write(out);
+                }
             }
-            _ if attribute.is_transitive() => {
-                let flags = flag::OPTIONAL | flag::TRANSITIVE | flag::PARTIAL;
-                RawAttribute { flags, ..attribute }.write(out);
-            }
-            _ => {}
         }
+    }
+}
+
+/// The flags an attribute has in canonical form; `None` for one that is not passed on, as it is neither known nor transitive.
+pub(crate) const fn canonical_flags(attribute: &RawAttribute<'_>) -> Option<u8> {
+    const PASSED_ON: u8 = flag::OPTIONAL | flag::TRANSITIVE;
+    if is_known(attribute.code) {
+        let expected = expected_flags(attribute.code);
+        let partial = if expected == PASSED_ON { attribute.flags & flag::PARTIAL } else { 0 };
+        Some(expected | partial)
+    } else if attribute.is_transitive() {
+        Some(PASSED_ON | flag::PARTIAL)
+    } else {
+        None
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::as_path::{AsPath, AsPathBuf};
 use crate::attributes::{
-    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_canonical, is_known, write_aggregator,
+    Aggregator, Attributes, Origin, RawAttribute, canonical_flags, code, expected_flags, flag, is_canonical, is_known,
+    write_aggregator,
 };
 use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
 use alloc::boxed::Box;
@@ -71,7 +72,9 @@ impl AttributesBuilder {
         let attributes = Attributes::canonical(block).iter().filter(|attribute| is_canonical(attribute.code));
         Self {
             attributes: attributes
-                .map(|attribute| (attribute.code, (attribute.flags, attribute.value.to_vec())))
+                .filter_map(|attribute| {
+                    Some((attribute.code, (canonical_flags(&attribute)?, attribute.value.to_vec())))
+                })
                 .collect(),
         }
     }

@@ -325,7 +325,10 @@ proptest! {
     fn any_octets_are_a_block_of_attributes_or_less(block in vec(any::<u8>(), 0..200)) {
         let _ = format!("{:?}", Attributes::canonical(&block));
         let canonical = AttributesBuilder::from_canonical(&block).build();
-        prop_assert_eq!(AttributesBuilder::from_canonical(&canonical).build(), canonical);
+        prop_assert_eq!(AttributesBuilder::from_canonical(&canonical).build(), &canonical[..]);
+        let mut again = Vec::new();
+        Attributes::canonical(&canonical).write_canonical(&mut again);
+        prop_assert_eq!(canonical, again);
     }
 
     #[test]
@@ -353,4 +356,10 @@ proptest! {
         let _ = text.parse::<LargeCommunity>().map_err(|error| error.to_string());
         let _ = text.parse::<AsPathBuf>().map_err(|error| error.to_string());
     }
+}
+
+#[test]
+fn a_builder_puts_the_flags_of_what_it_is_given_right_and_drops_what_is_not_passed_on() {
+    let block = [0x4f, 1, 1, 0, 0x0a, 24, 0, 0x80, 98, 0, 0xc0, 99, 0];
+    assert_eq!(AttributesBuilder::from_canonical(&block).build(), [0x40, 1, 1, 0, 0xe0, 99, 0]);
 }

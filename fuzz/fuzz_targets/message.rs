@@ -1,39 +1,21 @@
 //! Any octets as any message under any context: an error or a message, never a panic; what is not an UPDATE is written as it was read.
 //!
-//! The input is an octet for the context, one for the message type, and the body.
+//! The input is two octets for the context, one for the message type, and the body.
 
 #![no_main]
 
-use bgp_wire::{AfiSafi, DecodeCtx, FamilySet, Message, OpenBuf, PeerKind, frame};
+use bgp_wire::{Message, OpenBuf, frame};
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-
-fn context(choice: u8) -> DecodeCtx {
-    let family_set = |bit: u8| {
-        let chosen = |at: u8, family| (choice & (1 << at) != 0).then_some(family);
-        [chosen(bit, AfiSafi::IPV4_UNICAST), chosen(bit + 1, AfiSafi::IPV6_UNICAST)].into_iter().flatten().collect()
-    };
-    DecodeCtx {
-        as4: choice & 1 != 0,
-        add_path: family_set(1),
-        extended_message: choice & 8 != 0,
-        extended_next_hop: if choice & 16 != 0 { FamilySet::ALL } else { FamilySet::EMPTY },
-        peer: [PeerKind::External, PeerKind::Internal, PeerKind::Confederation, PeerKind::Unknown]
-            [usize::from(choice >> 6)],
-    }
-}
+use peerage_fuzz::{context, message};
 
 fuzz_target!(|data: &[u8]| {
-    let &[choice, kind, ref body @ ..] = data else { return };
-    let ctx = context(choice);
+    let &[first, second, kind, ref body @ ..] = data else { return };
+    let ctx = context([first, second]);
     let _ = frame::peek(body, ctx.max_len());
     let _ = Message::parse(body, &ctx);
 
-    let mut octets = frame::KEEPALIVE_MESSAGE.to_vec();
-    octets.extend_from_slice(body);
-    let Ok(len) = u16::try_from(octets.len()) else { return };
-    octets[16..18].copy_from_slice(&len.to_be_bytes());
-    octets[18] = kind;
+    let Some(octets) = message(kind, body) else { return };
     let message = match Message::parse(&octets, &ctx) {
         Ok(message) => message,
         Err(malformed) => {

@@ -1,33 +1,16 @@
 //! Any octets as the body of an UPDATE under any context: what the views say agrees with itself, and the attributes of a sound one come
 //! back the same after being written for any session.
 //!
-//! The input is an octet for the context and the body.
+//! The input is two octets for the context and the body.
 
 #![no_main]
 
 use bgp_wire::{
-    Action, AfiSafi, Attributes, AttributesBuilder, DecodeCtx, EncodeCtx, FamilySet, Ipv4Unicast, NextHop, PeerKind,
-    Update, UpdateEncoder, frame,
+    Action, Attributes, AttributesBuilder, DecodeCtx, EncodeCtx, FamilySet, Ipv4Unicast, NextHop, PeerKind, Update,
+    UpdateEncoder, frame,
 };
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-
-fn context(choice: u8) -> DecodeCtx {
-    let add_path = match choice >> 1 & 3 {
-        0 => FamilySet::EMPTY,
-        1 => FamilySet::EMPTY.with(AfiSafi::IPV4_UNICAST),
-        2 => FamilySet::EMPTY.with(AfiSafi::IPV6_UNICAST),
-        _ => FamilySet::ALL,
-    };
-    DecodeCtx {
-        as4: choice & 1 != 0,
-        add_path,
-        extended_message: true,
-        extended_next_hop: if choice & 16 != 0 { FamilySet::ALL } else { FamilySet::EMPTY },
-        peer: [PeerKind::External, PeerKind::Internal, PeerKind::Confederation, PeerKind::Unknown]
-            [usize::from(choice >> 6)],
-    }
-}
 
 fn canonical(update: &Update<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -108,13 +91,7 @@ fn check_written(update: &Update<'_>, as4: bool) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&choice, body)) = data.split_first() else { return };
-    let ctx = context(choice);
-    let mut octets = frame::KEEPALIVE_MESSAGE.to_vec();
-    octets.extend_from_slice(body);
-    let Ok(len) = u16::try_from(octets.len()) else { return };
-    octets[16..18].copy_from_slice(&len.to_be_bytes());
-    octets[18] = frame::UPDATE;
+    let Some((ctx, octets)) = peerage_fuzz::update(data) else { return };
     let Ok(update) = Update::parse(&octets, &ctx) else { return };
     check_views(&update);
     if update.action() < Some(Action::TreatAsWithdraw) {

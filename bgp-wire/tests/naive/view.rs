@@ -5,8 +5,8 @@ use super::routes::{Component, Evpn, Prefix, Route};
 use super::*;
 use bgp_wire::routes::{EvpnRoute, FlowComponent, FlowRoute, OpaqueRoutes, TargetMembership};
 use bgp_wire::{
-    Action, AfiSafi, AsPath, Attributes, LabelledPrefix, MpReach, MpUnreach, NextHop, Notification, Routes, Segment,
-    SegmentKind, VpnPrefix,
+    Action, AfiSafi, AsPath, Attributes, Form, LabelledPrefix, MpReach, MpUnreach, NextHop, Notification, Routes,
+    Segment, SegmentKind, VpnPrefix,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -57,7 +57,8 @@ pub fn assert_agree(frame: &[u8], ctx: &DecodeCtx) {
     }
 }
 
-fn of(update: &bgp_wire::Update<'_>, ctx: &DecodeCtx) -> Update {
+/// What the crate reads.
+pub fn of(update: &bgp_wire::Update<'_>, ctx: &DecodeCtx) -> Update {
     let treatment = match update.action() {
         None => Treatment::Accept,
         Some(Action::AttributeDiscard) => Treatment::Discard,
@@ -109,7 +110,7 @@ fn of_reach(reach: &MpReach<'_>, ctx: &DecodeCtx) -> Reach {
     if matches!(family, (1 | 2, 1 | 2 | 4 | 128) | (25, 70) | (1, 132)) {
         assert_eq!(reach.next_hop(), next_hop(reach.next_hop_octets, family.1 == 128));
     }
-    let routes = Parts { family: reach.family, octets: reach.nlri_octets, withdrawn: false }.items(
+    let routes = Parts { family: reach.family, octets: reach.nlri_octets }.items(
         reach.routes(),
         reach.routes(),
         reach.routes(),
@@ -128,7 +129,7 @@ fn of_reach(reach: &MpReach<'_>, ctx: &DecodeCtx) -> Reach {
 
 fn of_unreach(unreach: &MpUnreach<'_>, ctx: &DecodeCtx) -> Unreach {
     let family = (unreach.family.afi, unreach.family.safi);
-    let routes = Parts { family: unreach.family, octets: unreach.nlri_octets, withdrawn: true }.items(
+    let routes = Parts { family: unreach.family, octets: unreach.nlri_octets }.items(
         unreach.routes(),
         unreach.routes(),
         unreach.routes(),
@@ -182,11 +183,22 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
+/// The routes in these octets, up to the first that is none.
+pub fn items(octets: &[u8], add_path: bool, form: Form) -> Vec<Item> {
+    Parts { family: form.family, octets }.items(
+        Routes::new(octets, add_path, form),
+        Routes::new(octets, add_path, form),
+        Routes::new(octets, add_path, form),
+        Routes::new(octets, add_path, form),
+        Routes::new(octets, add_path, form),
+        Routes::new(octets, add_path, form),
+    )
+}
+
 /// The routes of an attribute, of whichever kind its family has.
 struct Parts<'a> {
     family: AfiSafi,
     octets: &'a [u8],
-    withdrawn: bool,
 }
 
 impl<'a> Parts<'a> {
@@ -288,7 +300,8 @@ fn flow(route: &FlowRoute<'_>) -> Route {
     }
 }
 
-fn standing(view: &Attributes<'_>) -> Vec<Attribute> {
+/// The attributes that stand, but for the multiprotocol ones.
+pub fn standing(view: &Attributes<'_>) -> Vec<Attribute> {
     let found: Vec<Attribute> = view
         .iter()
         .inspect(|attribute| assert_eq!(view.get(attribute.code), Some(*attribute)))
