@@ -2,62 +2,17 @@
 //! the memory of a million routes is printed first.
 
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
-use benches::table::{Group, internet};
-use bgp_wire::{EncodeCtx, FamilySet, Ipv4Unicast, NextHop};
-use bytes::Bytes;
+use benches::table::internet;
+use benches::world::{World, export_key};
+use bgp_wire::Ipv4Unicast;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipnet::{IpNet, Ipv4Net};
-use rib::adj_out::{AdjOut, ExportKey, ExportRoute, PeerClass, PolicyId};
-use rib::{Egress, Neighbor, NextHopId, NextHopState, Origination, Path, Pools, Source, SourceId, Table, VrfId};
+use ipnet::Ipv4Net;
+use rib::adj_out::AdjOut;
+use rib::{Path, Pools, SourceId};
 
 const PREFIXES: usize = 200_000;
-
-struct World {
-    pools: Pools,
-    table: Table<Ipv4Net>,
-    sources: Vec<SourceId>,
-    next_hop: NextHopId,
-}
-
-impl World {
-    fn new(sources: u32) -> Self {
-        let mut pools = Pools::default();
-        let source = |n: u32| {
-            let address = Ipv4Addr::from(0x0a00_0000 + n);
-            let neighbor =
-                Neighbor { external: true, asn: 65_000 + n, router_id: address, address: IpAddr::V4(address) };
-            Source { vrf: VrfId(0), origination: Origination::Session(neighbor) }
-        };
-        let sources = (0..sources).map(|n| pools.sources.add(source(n))).collect();
-        let next_hop = pools.next_hops.intern(VrfId(0), NextHop::Ipv4(Ipv4Addr::new(10, 0, 0, 1)), None);
-        let egress = Box::new([Egress { gateway: None, interface: 1 }]);
-        pools.next_hops.set_state(next_hop, NextHopState::Resolved { metric: 0, egress });
-        World { pools, table: Table::new(1, 1), sources, next_hop }
-    }
-
-    /// Puts in a table as a session would: interned once per set of attributes.
-    fn load(&mut self, source: usize, groups: &[Group], mut changed: impl FnMut(rib::DestId)) {
-        for group in groups {
-            let attrs = self.pools.attrs.intern(&group.attributes);
-            let path = Path { source: self.sources[source], path_id: 0, attrs, next_hop: self.next_hop };
-            for key in &group.prefixes {
-                if let Some(change) = self.table.insert(&mut self.pools, *key, path) {
-                    changed(change.dest);
-                }
-            }
-            self.pools.attrs.release(attrs);
-        }
-    }
-
-    fn unload(&mut self, source: usize, groups: &[Group]) {
-        let source = self.sources[source];
-        for key in groups.iter().flat_map(|group| &group.prefixes) {
-            black_box(self.table.withdraw(&mut self.pools, key, source, 0));
-        }
-    }
-}
 
 fn memory() {
     let count = 1_000_000;
@@ -163,28 +118,7 @@ fn decision(c: &mut Criterion) {
 
 fn export(c: &mut Criterion) {
     let groups = internet(PREFIXES, 65_000, 1);
-    let key = ExportKey {
-        local_as: 64_999,
-        internal: false,
-        class: PeerClass::Fabric,
-        role: None,
-        local_next_hop: NextHop::Ipv4(Ipv4Addr::new(192, 0, 2, 1)),
-        next_hop_self: false,
-        encode: EncodeCtx {
-            as4: true,
-            add_path: FamilySet::EMPTY,
-            extended_message: false,
-            extended_next_hop: FamilySet::EMPTY,
-        },
-        policy: PolicyId(0),
-    };
-    let policy = |_: PolicyId, _: IpNet, _: &ExportRoute<'_>| true;
-    let flush = |world: &mut World, out: &mut AdjOut<Ipv4Unicast>| {
-        let mut octets = 0;
-        let mut send = |_: SourceId, messages: Bytes| octets += messages.len();
-        while out.flush(&mut world.table, &mut world.pools, &policy, 4096, &mut send).more {}
-        black_box(octets);
-    };
+    let key = export_key();
     let mut group = c.benchmark_group("export");
     group.throughput(Throughput::Elements(PREFIXES as u64)).sample_size(10);
     for members in [1, 8, 64] {
@@ -195,11 +129,28 @@ fn export(c: &mut Criterion) {
                 for peer in &world.sources[1..] {
                     out.join(&mut world.table, &mut world.pools, *peer, key);
                 }
-                flush(&mut world, &mut out);
+                world.flush(&mut out);
                 world.load(0, &groups, |dest| out.mark(dest));
                 (world, out)
             };
-            b.iter_batched_ref(setup, |(world, out)| flush(world, out), BatchSize::LargeInput);
+            b.iter_batched_ref(setup, |(world, out)| world.flush(out), BatchSize::LargeInput);
+        });
+    }
+    for members in [1, 64] {
+        // What a joiner costs those who are in sync: it walks the table, they have nothing to be told.
+        group.bench_with_input(BenchmarkId::new("group join beside members in sync", members), &members, |b, _| {
+            let setup = || {
+                let mut world = World::new(2 + members);
+                let mut out = AdjOut::<Ipv4Unicast>::default();
+                for peer in &world.sources[2..] {
+                    out.join(&mut world.table, &mut world.pools, *peer, key);
+                }
+                world.load(0, &groups, |dest| out.mark(dest));
+                world.flush(&mut out);
+                out.join(&mut world.table, &mut world.pools, world.sources[1], key);
+                (world, out)
+            };
+            b.iter_batched_ref(setup, |(world, out)| world.flush(out), BatchSize::LargeInput);
         });
     }
     group.bench_function("to a late joiner", |b| {
@@ -210,7 +161,7 @@ fn export(c: &mut Criterion) {
             out.join(&mut world.table, &mut world.pools, world.sources[1], key);
             (world, out)
         };
-        b.iter_batched_ref(setup, |(world, out)| flush(world, out), BatchSize::LargeInput);
+        b.iter_batched_ref(setup, |(world, out)| world.flush(out), BatchSize::LargeInput);
     });
     group.finish();
 }

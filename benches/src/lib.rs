@@ -15,3 +15,4 @@ pub mod scenario;
 pub mod supply;
 pub mod table;
 pub mod target;
+pub mod world;
