@@ -1,17 +1,17 @@
 //! Building and changing attributes in canonical form.
 
-use crate::as_path::{AsPath, AsPathBuf};
+use crate::as_path::{AsPath, AsPathBuf, SegmentKind};
 use crate::attributes::{
-    Aggregator, Attributes, Origin, RawAttribute, canonical_flags, code, expected_flags, flag, is_canonical, is_known,
-    write_aggregator,
+    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_known, write_aggregator,
 };
 use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
+use core::ops::Range;
+
+const SEQUENCE: u8 = SegmentKind::Sequence as u8;
 
 /// Owned attributes in canonical form; see [`AttributesBuilder`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,38 +53,85 @@ impl fmt::Debug for AttributeBlock {
 /// as they can, flags are those of the type (the Partial bit of transitive ones is kept), AS numbers have four octets. NEXT_HOP,
 /// MP_REACH_NLRI and MP_UNREACH_NLRI are left out, since they belong to the routes; so are AS4_PATH and AS4_AGGREGATOR, which are merged,
 /// and unknown attributes that are not transitive. An unknown transitive one has its Partial bit set (RFC 4271 section 5).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It edits the block in place, so that a change of a few attributes costs a few moves of some octets; [`Self::reset`] keeps its room.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AttributesBuilder {
-    /// Flags and value by type.
-    attributes: BTreeMap<u8, (u8, Vec<u8>)>,
+    /// Always in canonical form.
+    block: Vec<u8>,
 }
 
 impl AttributesBuilder {
     /// Attributes of a route of one's own: this ORIGIN and an empty AS_PATH.
     pub fn new(origin: Origin) -> Self {
-        let mut builder = Self { attributes: BTreeMap::new() };
+        let mut builder = Self::default();
         builder.origin(origin).as_path(&AsPathBuf::new());
         builder
     }
 
     /// The attributes of a canonical block.
     pub fn from_canonical(block: &[u8]) -> Self {
-        let attributes = Attributes::canonical(block).iter().filter(|attribute| is_canonical(attribute.code));
-        Self {
-            attributes: attributes
-                .filter_map(|attribute| {
-                    Some((attribute.code, (canonical_flags(&attribute)?, attribute.value.to_vec())))
-                })
-                .collect(),
-        }
+        let mut builder = Self::default();
+        builder.reset(block);
+        builder
     }
 
-    fn set(&mut self, code: u8, value: Vec<u8>) -> &mut Self {
-        self.attributes.insert(code, (expected_flags(code), value));
+    /// Forgets everything and begins with the attributes of a canonical block.
+    pub fn reset(&mut self, block: &[u8]) -> &mut Self {
+        self.block.clear();
+        Attributes::canonical(block).write_canonical(&mut self.block);
         self
     }
 
-    fn set_or_remove(&mut self, code: u8, value: Option<Vec<u8>>) -> &mut Self {
+    /// Where an attribute stands, or would.
+    fn place(&self, code: u8) -> (Range<usize>, Option<RawAttribute<'_>>) {
+        let mut at = 0;
+        while let Some((attribute, taken)) = RawAttribute::read(&self.block[at..]) {
+            if attribute.code == code {
+                return (at..at + taken, Some(attribute));
+            }
+            if attribute.code > code {
+                break;
+            }
+            at += taken;
+        }
+        (at..at, None)
+    }
+
+    fn value(&self, code: u8) -> Option<&[u8]> {
+        self.place(code).1.map(|attribute| attribute.value)
+    }
+
+    /// Makes `room` octets of what stands at `range`, and returns them.
+    fn open(&mut self, range: Range<usize>, room: usize) -> &mut [u8] {
+        let (before, after) = (self.block.len(), range.start + room);
+        if after > range.end {
+            self.block.resize(before + after - range.end, 0);
+        }
+        self.block.copy_within(range.end..before, after);
+        self.block.truncate(before + after - range.end);
+        &mut self.block[range.start..after]
+    }
+
+    fn put(&mut self, attribute: RawAttribute<'_>) -> &mut Self {
+        let (range, _) = self.place(attribute.code);
+        let value = &attribute.value[..attribute.value.len().min(usize::from(u16::MAX))];
+        let [high, low] = (value.len() as u16).to_be_bytes();
+        let (flags, code) = (attribute.flags & !flag::EXTENDED_LENGTH, attribute.code);
+        let extended = [flags | flag::EXTENDED_LENGTH, code, high, low];
+        let short = [flags, code, low];
+        let header = if high == 0 { &short[..] } else { &extended[..] };
+        let room = self.open(range, header.len() + value.len());
+        room[..header.len()].copy_from_slice(header);
+        room[header.len()..].copy_from_slice(value);
+        self
+    }
+
+    fn set(&mut self, code: u8, value: &[u8]) -> &mut Self {
+        self.put(RawAttribute { flags: expected_flags(code), code, value })
+    }
+
+    fn set_or_remove(&mut self, code: u8, value: Option<&[u8]>) -> &mut Self {
         match value {
             Some(value) => self.set(code, value),
             None => self.remove(code),
@@ -95,28 +142,45 @@ impl AttributesBuilder {
     fn set_list<T: Listed>(&mut self, code: u8, items: impl IntoIterator<Item = T>) -> &mut Self {
         let mut value = Vec::new();
         items.into_iter().take(usize::from(u16::MAX) / T::LEN).for_each(|item| item.write(&mut value));
-        self.set_or_remove(code, Some(value).filter(|value| !value.is_empty()))
+        self.set_or_remove(code, Some(&*value).filter(|value| !value.is_empty()))
     }
 
     /// Removes the attribute of this type.
     pub fn remove(&mut self, code: u8) -> &mut Self {
-        self.attributes.remove(&code);
+        let (range, _) = self.place(code);
+        self.open(range, 0);
         self
     }
 
     /// Sets ORIGIN.
     pub fn origin(&mut self, origin: Origin) -> &mut Self {
-        self.set(code::ORIGIN, vec![origin as u8])
+        self.set(code::ORIGIN, &[origin as u8])
     }
 
     /// Sets AS_PATH.
     pub fn as_path(&mut self, path: &AsPathBuf) -> &mut Self {
-        self.set(code::AS_PATH, path.to_wide())
+        self.set(code::AS_PATH, &path.to_wide())
     }
 
     /// Puts an AS number in front of AS_PATH `count` times.
     pub fn prepend(&mut self, asn: u32, count: usize) -> &mut Self {
-        let value = self.attributes.get(&code::AS_PATH).map_or(&[][..], |(_, value)| value);
+        let (range, attribute) = self.place(code::AS_PATH);
+        let value = attribute.map_or(&[][..], |attribute| attribute.value);
+        let added = count.saturating_mul(4);
+        // Almost always there is room in the first segment, and in the length's one octet.
+        if let [SEQUENCE, asns, ..] = *value
+            && count <= 255 - usize::from(asns)
+            && value.len() + added <= 255
+        {
+            let at = range.end - value.len();
+            let length = value.len() + added;
+            self.open(at + 2..at + 2, added)
+                .chunks_exact_mut(4)
+                .for_each(|room| room.copy_from_slice(&asn.to_be_bytes()));
+            self.block[at - 1] = length as u8;
+            self.block[at + 1] = asns + count as u8;
+            return self;
+        }
         let mut path = AsPathBuf::from(AsPath::wide(value));
         path.prepend(asn, count);
         self.as_path(&path)
@@ -124,22 +188,22 @@ impl AttributesBuilder {
 
     /// Sets or removes MULTI_EXIT_DISC.
     pub fn med(&mut self, med: Option<u32>) -> &mut Self {
-        self.set_or_remove(code::MED, med.map(|med| med.to_be_bytes().into()))
+        self.set_or_remove(code::MED, med.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice))
     }
 
     /// Sets or removes LOCAL_PREF.
     pub fn local_pref(&mut self, local_pref: Option<u32>) -> &mut Self {
-        self.set_or_remove(code::LOCAL_PREF, local_pref.map(|local_pref| local_pref.to_be_bytes().into()))
+        self.set_or_remove(code::LOCAL_PREF, local_pref.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice))
     }
 
     /// Sets or removes ATOMIC_AGGREGATE.
     pub fn atomic_aggregate(&mut self, present: bool) -> &mut Self {
-        self.set_or_remove(code::ATOMIC_AGGREGATE, present.then(Vec::new))
+        self.set_or_remove(code::ATOMIC_AGGREGATE, present.then_some(&[]))
     }
 
     /// Sets or removes AGGREGATOR.
     pub fn aggregator(&mut self, aggregator: Option<Aggregator>) -> &mut Self {
-        self.set_or_remove(code::AGGREGATOR, aggregator.map(|aggregator| write_aggregator(aggregator).into()))
+        self.set_or_remove(code::AGGREGATOR, aggregator.map(write_aggregator).as_ref().map(<[u8; 8]>::as_slice))
     }
 
     /// Sets COMMUNITIES; none removes it.
@@ -189,12 +253,13 @@ impl AttributesBuilder {
 
     /// Sets or removes OTC (RFC 9234).
     pub fn only_to_customer(&mut self, asn: Option<u32>) -> &mut Self {
-        self.set_or_remove(code::ONLY_TO_CUSTOMER, asn.map(|asn| asn.to_be_bytes().into()))
+        self.set_or_remove(code::ONLY_TO_CUSTOMER, asn.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice))
     }
 
     /// Sets or removes ORIGINATOR_ID.
     pub fn originator_id(&mut self, identifier: Option<Ipv4Addr>) -> &mut Self {
-        self.set_or_remove(code::ORIGINATOR_ID, identifier.map(|identifier| identifier.octets().into()))
+        let identifier = identifier.map(|identifier| identifier.octets());
+        self.set_or_remove(code::ORIGINATOR_ID, identifier.as_ref().map(<[u8; 4]>::as_slice))
     }
 
     /// Sets CLUSTER_LIST; none removes it.
@@ -207,8 +272,7 @@ impl AttributesBuilder {
     pub fn unknown(&mut self, code: u8, value: &[u8]) -> &mut Self {
         if !is_known(code) {
             let flags = flag::OPTIONAL | flag::TRANSITIVE | flag::PARTIAL;
-            let value = &value[..value.len().min(usize::from(u16::MAX))];
-            self.attributes.insert(code, (flags, value.to_vec()));
+            self.put(RawAttribute { flags, code, value });
         }
         self
     }
@@ -219,7 +283,7 @@ impl AttributesBuilder {
     }
 
     fn items<T: Listed>(&self, code: u8) -> Vec<T> {
-        self.attributes.get(&code).map(|(_, value)| crate::List::new(value).collect()).unwrap_or_default()
+        self.value(code).map(|value| crate::List::new(value).collect()).unwrap_or_default()
     }
 
     fn add<T: Listed + PartialEq>(&mut self, code: u8, item: T) -> &mut Self {
@@ -237,11 +301,18 @@ impl AttributesBuilder {
     }
 
     /// The canonical block.
+    pub fn octets(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// The canonical block, to keep.
     pub fn build(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (code, (flags, value)) in &self.attributes {
-            RawAttribute { flags: *flags, code: *code, value }.write(&mut out);
-        }
-        out
+        self.block.clone()
+    }
+}
+
+impl fmt::Debug for AttributesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Attributes::canonical(&self.block).fmt(f)
     }
 }

@@ -37,6 +37,7 @@ impl Hot {
     const NO_ADVERTISE: u16 = 2;
     const NO_EXPORT_SUBCONFED: u16 = 4;
     const OTC: u16 = 8;
+    const INTERNAL_COMMUNITIES: u16 = 16;
 
     fn of(attributes: &Attributes<'_>) -> Hot {
         let local_pref = attributes.local_pref().unwrap_or(Self::DEFAULT_LOCAL_PREF);
@@ -54,6 +55,9 @@ impl Hot {
         }
         if attributes.only_to_customer().is_some() {
             flags |= Self::OTC;
+        }
+        if attributes.ext_communities().any(|community| !community.is_transitive()) {
+            flags |= Self::INTERNAL_COMMUNITIES;
         }
         Hot {
             rank: u64::from(!local_pref) << 32 | u64::from(path_len) << 8 | u64::from(origin),
@@ -99,6 +103,11 @@ impl Hot {
     /// Carries NO_EXPORT_SUBCONFED (RFC 1997).
     pub fn no_export_subconfed(&self) -> bool {
         self.flags & Self::NO_EXPORT_SUBCONFED != 0
+    }
+
+    /// Carries an extended community that is not to leave the AS (RFC 4360 section 6).
+    pub(crate) fn internal_communities(&self) -> bool {
+        self.flags & Self::INTERNAL_COMMUNITIES != 0
     }
 
     /// Carries Only to Customer (RFC 9234).

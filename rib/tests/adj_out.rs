@@ -604,8 +604,7 @@ proptest! {
             prop_assert_eq!(&receiver.routes, &world.expected(*peer), "{:?}", peer);
             prop_assert!(receiver.ends_of_rib == 1 && receiver.stale.is_none());
             for dest in world.table.iter() {
-                let said = world.out.advertised(*peer, dest.id);
-                let said = said.map(|(id, nh)| (world.pools.attrs.attributes(id).bytes.to_vec(), nh));
+                let said = world.out.advertised(&world.pools, *peer, dest.id);
                 prop_assert_eq!(said.as_ref(), receiver.routes.get(&dest.key()));
             }
         }

@@ -79,13 +79,32 @@ impl<P: Fn(PolicyId, IpNet, &ExportRoute<'_>) -> bool> ExportPolicy for P {
 /// - A leaked route goes only where its edge says.
 /// - Unknown transitive attributes stay, marked Partial (RFC 4271 5); the canonical form has no others.
 pub fn export<F: Family>(key: &ExportKey, route: &ExportRoute<'_>) -> Option<(Vec<u8>, NextHop)> {
+    let learning = permitted(key, route)?;
+    let mut attributes = AttributesBuilder::default();
+    rewrite(key, learning, route.attr, &mut attributes);
+    Some((attributes.build(), next_hop::<F>(key, learning, route.next_hop)))
+}
+
+/// How we came to a route, as far as it matters to what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Learning {
+    /// From a neighbour.
+    Learned,
+    /// It is our own.
+    Own,
+    /// From another VRF.
+    Leaked,
+}
+
+/// Whether the neighbour is told at all.
+pub(super) fn permitted(key: &ExportKey, route: &ExportRoute<'_>) -> Option<Learning> {
     let hot = route.attr.hot;
     if hot.no_advertise() || (!key.internal && (hot.no_export() || hot.no_export_subconfed())) {
         return None;
     }
-    let (learned_inside, own) = match &route.source.origination {
-        Origination::Session(peer) => (!peer.external, false),
-        Origination::Connected | Origination::Static => (false, true),
+    let (learning, inside) = match &route.source.origination {
+        Origination::Session(peer) => (Learning::Learned, !peer.external),
+        Origination::Connected | Origination::Static => (Learning::Own, false),
         Origination::Leaked(leak) => {
             let allowed = match leak.advertise {
                 Advertise::All => true,
@@ -95,44 +114,52 @@ pub fn export<F: Family>(key: &ExportKey, route: &ExportRoute<'_>) -> Option<(Ve
             if !allowed {
                 return None;
             }
-            (false, false)
+            (Learning::Leaked, false)
         }
     };
-    if key.internal && learned_inside {
+    if key.internal && inside {
         return None;
     }
     let confined = matches!(key.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient));
-    if confined && hot.otc() {
-        return None;
-    }
-    let mut attributes = AttributesBuilder::from_canonical(route.attr.bytes);
-    if key.internal {
-        attributes.local_pref(Some(hot.local_pref()));
-    } else {
-        attributes.prepend(key.local_as, 1).remove_internal();
-        if own {
-            attributes.med(route.attr.attributes().med());
-        }
-        let communities = route.attr.attributes().ext_communities();
-        if communities.clone().any(|community| !community.is_transitive()) {
-            attributes.ext_communities(communities.filter(|community| community.is_transitive()));
-        }
-        let downward = matches!(key.role, Some(Role::Provider | Role::Peer | Role::RouteServer));
-        if downward && !hot.otc() {
-            attributes.only_to_customer(Some(key.local_as));
-        }
-    }
-    Some((attributes.build(), next_hop::<F>(key, route)))
+    (!(confined && hot.otc())).then_some(learning)
 }
 
-fn next_hop<F: Family>(key: &ExportKey, route: &ExportRoute<'_>) -> NextHop {
-    let learned = matches!(route.source.origination, Origination::Session(_));
-    if !key.internal || key.next_hop_self || !learned {
+/// The attributes as the neighbour is told them.
+pub(super) fn rewrite(key: &ExportKey, learning: Learning, attr: Attr<'_>, out: &mut AttributesBuilder) {
+    let hot = attr.hot;
+    out.reset(attr.bytes);
+    if key.internal {
+        out.local_pref(Some(hot.local_pref()));
+        return;
+    }
+    let med = (learning == Learning::Own).then(|| attr.attributes().med()).flatten();
+    out.prepend(key.local_as, 1).remove_internal();
+    if med.is_some() {
+        out.med(med);
+    }
+    if hot.internal_communities() {
+        out.ext_communities(attr.attributes().ext_communities().filter(|community| community.is_transitive()));
+    }
+    let downward = matches!(key.role, Some(Role::Provider | Role::Peer | Role::RouteServer));
+    if downward && !hot.otc() {
+        out.only_to_customer(Some(key.local_as));
+    }
+}
+
+/// Whether the next hop that neighbours with `key` are told may be other than our own.
+#[inline]
+pub(super) fn keeps_next_hop(key: &ExportKey, learning: Learning) -> bool {
+    key.internal && !key.next_hop_self && learning == Learning::Learned
+}
+
+/// The next hop as the neighbour is told it.
+pub(super) fn next_hop<F: Family>(key: &ExportKey, learning: Learning, learned: &NextHopEntry) -> NextHop {
+    if !keeps_next_hop(key, learning) {
         return key.local_next_hop;
     }
     let extended = key.encode.extended_next_hop.contains(F::AFI_SAFI);
     let ipv4 = F::AFI_SAFI.afi == 1;
-    match route.next_hop.address {
+    match learned.address {
         kept @ NextHop::Ipv4(_) if ipv4 => kept,
         kept @ NextHop::Ipv6(address) if (!ipv4 || extended) && !address.is_unicast_link_local() => kept,
         // A link-local address means nothing one hop on (RFC 2545 3).

@@ -1,15 +1,13 @@
 //! One group: the neighbours that are told the same, what they are told, and how far each of them has got.
 
-use bgp_wire::{Family, RefreshSubtype, RouteRefresh, UpdateEncoder};
+use bgp_wire::{AttributesBuilder, Family, NextHop, RefreshSubtype, RouteRefresh, UpdateEncoder};
 use bytes::{Bytes, BytesMut};
-use hashbrown::HashTable;
 
-use super::export::{ExportKey, ExportPolicy, ExportRoute, export};
+use super::export::{self, ExportKey, ExportPolicy, ExportRoute, Learning};
 use super::log::Log;
-use super::pool::{Pool, Said, SaidId};
-use crate::hash::{fold, pair};
+use super::pool::{Announced, Pool, Said, SaidId};
 use crate::slab::NONE;
-use crate::{DestId, Holder, Key, Origination, Pools, SourceId, Table};
+use crate::{DestId, Holder, Key, Pools, SourceId, Table};
 
 /// How far a member has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +40,6 @@ struct Item {
     tell_source: bool,
 }
 
-/// What was exported earlier in a flush: the route's attributes, next hop where it matters, and source lead to `said`.
-#[derive(Debug)]
-struct Memo {
-    route: (u32, u32, u32),
-    /// 0 where the export function refused.
-    said: SaidId,
-}
-
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) key: ExportKey,
@@ -61,9 +51,13 @@ pub(super) struct Group {
     /// Destinations from here on have not been exported yet: the first walk does that.
     filled: u32,
     pool: Pool,
-    memo: HashTable<Memo>,
     log: Log,
+    /// In this flush changes go into the batch, not the log: all members know everything so far and can take more.
+    direct: bool,
+    /// Destinations of which nothing is said any more.
+    done: Vec<DestId>,
     encoder: UpdateEncoder,
+    exported: AttributesBuilder,
     batch: Vec<Item>,
     cohort: Vec<SourceId>,
     out: BytesMut,
@@ -82,6 +76,9 @@ pub(super) struct Flush<'a, K, P> {
 /// A stuck member may leave this many destinations waiting, or twice those that are announced.
 const MAX_PENDING: usize = 1 << 20;
 
+/// Room made for each route before it is encoded: what an Internet table takes.
+const OCTETS_PER_ROUTE: usize = 16;
+
 impl Group {
     pub(super) fn new(key: ExportKey) -> Self {
         Group {
@@ -91,9 +88,11 @@ impl Group {
             announced: 0,
             filled: 0,
             pool: Pool::default(),
-            memo: HashTable::new(),
             log: Log::default(),
+            direct: false,
+            done: Vec::new(),
             encoder: UpdateEncoder::new(key.encode),
+            exported: AttributesBuilder::default(),
             batch: Vec::new(),
             cohort: Vec::new(),
             out: BytesMut::new(),
@@ -110,8 +109,15 @@ impl Group {
         self.members.iter_mut().find(|member| member.peer == peer)
     }
 
-    pub(super) fn said(&self, dest: DestId) -> Option<&Said> {
+    pub(super) fn said(&self, dest: DestId) -> Option<Said> {
         self.pool.get(*self.state.get(dest.index())?)
+    }
+
+    /// What the members are told of a route.
+    pub(super) fn exported<F: Family>(&self, pools: &Pools, route: Announced) -> (Vec<u8>, NextHop) {
+        let mut attributes = AttributesBuilder::default();
+        let next_hop = rewrite::<F>(&self.key, pools, route, &mut attributes);
+        (attributes.build(), next_hop)
     }
 
     pub(super) fn said_anything(&self, dest: DestId) -> bool {
@@ -138,7 +144,14 @@ impl Group {
 
     // What to say.
 
-    /// Exports `dest` again, and logs it if that makes a difference to what the members know.
+    /// Begins a flush, in which no destination is updated twice if `once`.
+    pub(super) fn begin(&mut self, once: bool) {
+        self.batch.clear();
+        let in_sync = |member: &Member| !member.blocked && self.is_in_sync(member);
+        self.direct = once && self.log.len() == 0 && self.members.iter().all(in_sync);
+    }
+
+    /// Exports `dest` again, and notes it to be told if that makes a difference to what the members know.
     pub(super) fn update<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, dest: DestId)
     where
         F: Family<Key: Key>,
@@ -149,19 +162,40 @@ impl Group {
         }
         let mut new = self.export::<F, P>(flush, dest);
         let old = self.state.get(dest.index()).copied().unwrap_or(0);
-        let before = self.pool.get(old).copied();
+        let before = self.pool.get(old);
         if new == 0
             && let Some(Said { announced: Some(_), except }) = before
         {
-            new = self.pool.intern(&mut flush.pools.attrs, Said { announced: None, except });
+            new = self.pool.intern(flush.pools, Said { announced: None, except });
         }
         if new == 0 || new == old {
-            self.pool.release(&mut flush.pools.attrs, new);
+            self.pool.release(flush.pools, new);
             return;
         }
-        let except = self.pool.get(new).map(|said| said.except);
+        let Some(after) = self.pool.get(new) else { return };
+        let same = before.is_some_and(|before| self.says_as::<F>(flush.pools, before, after));
         self.set(flush, dest, new);
-        self.log.push(dest.0, before.is_some_and(|before| Some(before.except) != except));
+        if same {
+            return;
+        }
+        let tell_source = before.is_some_and(|before| before.except != after.except);
+        if self.direct {
+            self.batch.push(Item { except: after.except, said: new, dest: dest.0, tell_source });
+        } else {
+            self.log.push(dest.0, tell_source);
+        }
+    }
+
+    /// Whether two advertisements of different routes come to the same messages.
+    fn says_as<F: Family>(&mut self, pools: &Pools, before: Said, after: Said) -> bool {
+        let (Some(was), Some(is)) = (before.announced, after.announced) else { return false };
+        if before.except != after.except {
+            return false;
+        }
+        let mut old = AttributesBuilder::default();
+        let old_hop = rewrite::<F>(&self.key, pools, was, &mut old);
+        let new_hop = rewrite::<F>(&self.key, pools, is, &mut self.exported);
+        old_hop == new_hop && old == self.exported
     }
 
     /// What `dest` is to be told as, with a count.
@@ -183,28 +217,11 @@ impl Group {
         if !flush.policy.permits(self.key.policy, destination.key().into(), &route) {
             return 0;
         }
-        // Toward all but internal neighbours the next hop is our own.
-        let next_hop = if self.key.internal { path.next_hop.0 } else { NONE };
-        let memo = (path.attrs.0, next_hop, path.source.0);
-        if let Some(found) = self.memo.find(memo_hash(&memo), |other| other.route == memo) {
-            self.pool.retain(found.said);
-            return found.said;
-        }
-        let learned = matches!(source.origination, Origination::Session(_));
-        let except = if learned { path.source } else { SourceId(NONE) };
-        let said = match export::<F>(&self.key, &route) {
-            None => 0,
-            Some((bytes, next_hop)) => {
-                let attrs = pools.attrs.intern(&bytes);
-                let said = Said { announced: Some((attrs, next_hop)), except };
-                let said = self.pool.intern(&mut pools.attrs, said);
-                pools.attrs.release(attrs);
-                said
-            }
-        };
-        self.pool.retain(said);
-        self.memo.insert_unique(memo_hash(&memo), Memo { route: memo, said }, |memo| memo_hash(&memo.route));
-        said
+        let Some(learning) = export::permitted(&self.key, &route) else { return 0 };
+        let next_hop = export::keeps_next_hop(&self.key, learning).then_some(path.next_hop);
+        let announced = Some(Announced { attrs: path.attrs, next_hop, learning });
+        let except = if learning == Learning::Learned { path.source } else { SourceId(NONE) };
+        self.pool.intern(pools, Said { announced, except })
     }
 
     /// Records `new`, whose count it takes over, as what is said of `dest`.
@@ -223,17 +240,7 @@ impl Group {
         if old == 0 {
             flush.table.hold(dest, Holder::AdjOut);
         }
-        self.pool.release(&mut flush.pools.attrs, old);
-    }
-
-    /// Forgets what was exported in this flush.
-    pub(super) fn forget_memo<K, P>(&mut self, flush: &mut Flush<'_, K, P>) {
-        for memo in self.memo.drain() {
-            self.pool.release(&mut flush.pools.attrs, memo.said);
-        }
-        if self.pool.len() == 0 {
-            self.state = Vec::new();
-        }
+        self.pool.release(flush.pools, old);
     }
 
     // Saying it.
@@ -245,6 +252,9 @@ impl Group {
         F: Family<Key: Key>,
         P: ExportPolicy,
     {
+        if core::mem::take(&mut self.direct) {
+            return self.tell_all::<F, P>(flush);
+        }
         let mut served = 0;
         while let Some(position) = self.next_cohort(served) {
             let end = self.cohort_end(position, served);
@@ -262,6 +272,33 @@ impl Group {
             }
             served = end;
         }
+    }
+
+    /// Tells all members what changed in this flush.
+    fn tell_all<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>)
+    where
+        F: Family<Key: Key>,
+    {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.cohort.clear();
+        self.cohort.extend(self.members.iter().map(|member| member.peer));
+        self.say::<F, P>(flush);
+        let batch = core::mem::take(&mut self.batch);
+        for items in batch.chunk_by(|a, b| a.said == b.said) {
+            if self.pool.get(items[0].said).is_some_and(|said| said.announced.is_none()) {
+                items.iter().for_each(|item| self.settle(flush.pools, item.dest));
+            }
+        }
+        self.batch = batch;
+    }
+
+    /// Forgets a withdrawal that all members have got.
+    fn settle(&mut self, pools: &mut Pools, dest: u32) {
+        let said = core::mem::take(&mut self.state[dest as usize]);
+        self.pool.release(pools, said);
+        self.done.push(DestId(dest));
     }
 
     /// The position of the first member from `served` on that wants to be served.
@@ -294,7 +331,7 @@ impl Group {
             }
             let said = self.state[entry.dest as usize];
             if let Some(Said { except, .. }) = self.pool.get(said) {
-                let (except, dest, tell_source) = (*except, entry.dest, entry.tell_source);
+                let (dest, tell_source) = (entry.dest, entry.tell_source);
                 self.batch.push(Item { except, said, dest, tell_source });
             }
         }
@@ -321,7 +358,7 @@ impl Group {
             }
             let said = self.state.get(dest as usize).copied().unwrap_or(0);
             if let Some(Said { announced: Some(_), except }) = self.pool.get(said) {
-                self.batch.push(Item { except: *except, said, dest, tell_source: false });
+                self.batch.push(Item { except, said, dest, tell_source: false });
             }
         }
         if to == end {
@@ -367,7 +404,8 @@ impl Group {
     where
         F: Family<Key: Key>,
     {
-        let Group { pool, encoder, batch, cohort, out, .. } = self;
+        let Group { key, pool, encoder, exported, batch, cohort, out, .. } = self;
+        out.reserve(OCTETS_PER_ROUTE * batch.len());
         batch.sort_unstable_by_key(|item| (item.except, item.said, item.dest));
         let Flush { table, pools, send, unencodable, .. } = flush;
         for items in batch.chunk_by(|a, b| a.except == b.except) {
@@ -375,12 +413,12 @@ impl Group {
             let to_source = cohort.contains(&source);
             if !to_source || cohort.len() > 1 {
                 for items in items.chunk_by(|a, b| a.said == b.said) {
-                    let Some(Said { announced: Some((attrs, next_hop)), .. }) = pool.get(items[0].said) else {
+                    let Some(Said { announced: Some(announced), .. }) = pool.get(items[0].said) else {
                         encoder.withdraw::<F>(keys(table, items), out);
                         continue;
                     };
-                    let attributes = pools.attrs.attributes(*attrs).bytes;
-                    if encoder.announce::<F>(attributes, *next_hop, keys(table, items), out).is_err() {
+                    let next_hop = rewrite::<F>(key, pools, announced, exported);
+                    if encoder.announce::<F>(exported.octets(), next_hop, keys(table, items), out).is_err() {
                         *unencodable += items.len();
                         encoder.withdraw::<F>(keys(table, items), out);
                     }
@@ -408,11 +446,10 @@ impl Group {
         while let Some(dest) = self.log.pop_before(slowest) {
             let said = self.state[dest as usize];
             if matches!(self.pool.get(said), Some(Said { announced: None, .. })) {
-                self.pool.release(&mut pools.attrs, said);
-                self.state[dest as usize] = 0;
-                done.push(DestId(dest));
+                self.settle(pools, dest);
             }
         }
+        done.append(&mut self.done);
         if self.pool.len() == 0 {
             self.state = Vec::new();
         }
@@ -430,9 +467,16 @@ impl Group {
 
     /// Gives back everything; returns the destinations of which something was said.
     pub(super) fn dissolve(mut self, pools: &mut Pools) -> impl Iterator<Item = DestId> {
-        self.pool.clear(&mut pools.attrs);
+        self.pool.clear(pools);
         self.state.into_iter().zip(0..).filter(|(said, _)| *said != 0).map(|(_, dest)| DestId(dest))
     }
+}
+
+/// The attributes, into `out`, and the next hop that members are told.
+fn rewrite<F: Family>(key: &ExportKey, pools: &Pools, route: Announced, out: &mut AttributesBuilder) -> NextHop {
+    export::rewrite(key, route.learning, pools.attrs.attributes(route.attrs), out);
+    let learned = route.next_hop.and_then(|next_hop| pools.next_hops.get(next_hop));
+    learned.map_or(key.local_next_hop, |learned| export::next_hop::<F>(key, route.learning, learned))
 }
 
 /// The prefixes of some items, for the encoder.
@@ -442,8 +486,4 @@ fn keys<K: Key>(table: &Table<K>, items: &[Item]) -> impl Iterator<Item = (Optio
 
 fn refresh<F: Family>(subtype: RefreshSubtype, out: &mut BytesMut) {
     RouteRefresh { family: F::AFI_SAFI, subtype }.encode(out);
-}
-
-fn memo_hash(&(attrs, next_hop, source): &(u32, u32, u32)) -> u64 {
-    fold(pair(attrs, next_hop) ^ u64::from(source), 0x9e37_79b9_7f4a_7c15)
 }

@@ -27,7 +27,7 @@ use bytes::Bytes;
 pub use export::{ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId, export};
 use group::{Flush, Group, Member};
 
-use crate::{AttrId, DestId, Holder, Key, Pools, SourceId, Table};
+use crate::{DestId, Holder, Key, Pools, SourceId, Table};
 
 /// What came of a flush.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,6 +149,7 @@ impl<F: Family<Key: Key>> AdjOut<F> {
     ) -> Flushed {
         let budget = u32::try_from(budget.max(1)).unwrap_or(u32::MAX);
         let mut flush = Flush { table, pools, policy, budget, send: &mut send, unencodable: 0 };
+        self.groups.iter_mut().for_each(|group| group.begin(self.reevaluate.is_none()));
         for _ in 0..budget {
             let Some(dest) = self.marked.pop_front() else { break };
             self.is_marked[dest.index() / 64] &= !(1 << (dest.index() % 64));
@@ -164,7 +165,6 @@ impl<F: Family<Key: Key>> AdjOut<F> {
         let mut overrun = Vec::new();
         for group in &mut self.groups {
             group.serve::<F, _>(&mut flush);
-            group.forget_memo(&mut flush);
             overrun.append(&mut group.overrun());
         }
         let unencodable = flush.unencodable;
@@ -205,10 +205,11 @@ impl<F: Family<Key: Key>> AdjOut<F> {
         })
     }
 
-    /// What a neighbour is told of `dest`, or will be once it has heard everything; none if nothing.
-    pub fn advertised(&self, peer: SourceId, dest: DestId) -> Option<(AttrId, NextHop)> {
-        let said = self.find(peer)?.0.said(dest)?;
-        said.announced.filter(|_| said.except != peer)
+    /// What a neighbour is told of `dest`, or will be once it has heard everything: canonical attributes and the next hop; none if
+    /// nothing.
+    pub fn advertised(&self, pools: &Pools, peer: SourceId, dest: DestId) -> Option<(Vec<u8>, NextHop)> {
+        let (group, _) = self.find(peer)?;
+        group.said(dest).filter(|said| said.except != peer)?.announced.map(|route| group.exported::<F>(pools, route))
     }
 
     fn find(&self, peer: SourceId) -> Option<(&Group, &Member)> {
