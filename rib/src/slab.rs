@@ -42,6 +42,7 @@ impl<T: Slot> Slab<T> {
         self.slots.len() as u32
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(slot) = self.slots.get_mut(self.first_hole as usize) {
             let index = self.first_hole;
@@ -53,10 +54,15 @@ impl<T: Slot> Slab<T> {
         // 2^31 slots of 16 octets are 34 GB: memory ends before the numbers do.
         assert!(self.slots.len() < MAX_SLOTS, "a slab holds at most 2^31 values");
         if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact((self.slots.len() / 4).max(8));
+            self.grow();
         }
         self.slots.push(value);
         (self.slots.len() - 1) as u32
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.slots.reserve_exact((self.slots.len() / 4).max(8));
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> T {

@@ -142,8 +142,35 @@ impl<K: Key> Table<K> {
     pub fn insert(&mut self, pools: &mut Pools, key: K, path: Path) -> Option<Change> {
         pools.sources.get(path.source)?;
         let dest = self.find_or_add(key);
+        self.insert_at(pools, dest, path)
+    }
+
+    /// Finds the destinations of some prefixes, or adds them, in order. Each is to be given to [`insert_at`](Self::insert_at) or
+    /// [`release`](Self::release) before anything else happens to the table.
+    ///
+    /// Looking a prefix up is a cache miss; those of a whole UPDATE, looked up with nothing between, overlap.
+    pub fn reserve(&mut self, keys: impl IntoIterator<Item = K>, dests: &mut Vec<DestId>) {
+        dests.extend(keys.into_iter().map(|key| DestId(self.find_or_add(key))));
+    }
+
+    /// Lets go of a destination that was reserved and not used.
+    pub fn release(&mut self, dest: DestId) {
+        self.free_if_unused(dest.0);
+    }
+
+    /// As [`insert`](Self::insert), for a destination that [`reserve`](Self::reserve) gave; its source must be known.
+    #[inline]
+    pub fn insert_reserved(&mut self, pools: &mut Pools, dest: DestId, path: Path) -> Option<Change> {
+        self.insert_at(pools, dest.0, path)
+    }
+
+    fn insert_at(&mut self, pools: &mut Pools, dest: u32, path: Path) -> Option<Change> {
+        let first = self.dests[dest].first;
+        if first == NONE {
+            return self.insert_first(pools, dest, path);
+        }
         let was_reachable = self.dests[dest].best != NONE;
-        let (mut last, mut at) = (NONE, self.dests[dest].first);
+        let (mut last, mut at) = (NONE, first);
         while at != NONE {
             let slot = &self.paths[at];
             if (slot.path.source, slot.path.path_id) == (path.source, path.path_id) {
@@ -151,15 +178,34 @@ impl<K: Key> Table<K> {
             }
             (last, at) = (at, slot.next);
         }
+        let new = self.add_path(pools, path, dest);
+        self.paths[last].next = new;
+        self.place(pools, dest, new).then(|| self.change(dest, was_reachable))
+    }
+
+    /// Gives a destination without paths its first: most of what a full table brings, and nothing to decide.
+    fn insert_first(&mut self, pools: &mut Pools, dest: u32, path: Path) -> Option<Change> {
+        let reachable = pools.next_hops.metric(path.next_hop).is_some();
+        let med = reachable && pools.attrs.hot(path.attrs).med != 0;
+        let new = self.add_path(pools, path, if reachable { dest | SELECTED } else { dest });
+        let slot = &mut self.dests[dest];
+        slot.first = new;
+        if med {
+            slot.flags |= MED;
+        }
+        if !reachable {
+            return None;
+        }
+        (slot.best, slot.members) = (new, 1);
+        Some(Change { dest: DestId(dest), was_reachable: false, is_reachable: true })
+    }
+
+    #[inline]
+    fn add_path(&mut self, pools: &mut Pools, path: Path, dest: u32) -> u32 {
         pools.attrs.retain(path.attrs);
         pools.next_hops.retain(path.next_hop);
         pools.sources.add_path(path.source);
-        let new = self.paths.insert(PathSlot { dest, next: NONE, path });
-        match last {
-            NONE => self.dests[dest].first = new,
-            last => self.paths[last].next = new,
-        }
-        self.place(pools, dest, new).then(|| self.change(dest, was_reachable))
+        self.paths.insert(PathSlot { dest, next: NONE, path })
     }
 
     fn replace(&mut self, pools: &mut Pools, dest: u32, at: u32, path: Path) -> Option<Change> {
@@ -380,15 +426,34 @@ impl<K: Key> Table<K> {
         self.index.find(key.seeded_hash(self.seed), |&id| self.dests[id].key == *key).copied()
     }
 
+    #[inline]
     fn find_or_add(&mut self, key: K) -> u32 {
-        let Table { index, dests, seed, .. } = self;
-        let hash = key.seeded_hash(*seed);
-        if let Some(&id) = index.find(hash, |&id| dests[id].key == key) {
+        let hash = key.seeded_hash(self.seed);
+        if let Some(&id) = self.index.find(hash, |&id| self.dests[id].key == key) {
             return id;
         }
-        let id = dests.insert(DestSlot { key, flags: 0, members: 0, first: NONE, best: NONE });
+        if self.index.len() == self.index.capacity() {
+            self.grow_index();
+        }
+        let id = self.dests.insert(DestSlot { key, flags: 0, members: 0, first: NONE, best: NONE });
+        let Table { index, dests, seed, .. } = self;
         index.insert_unique(hash, id, |&id| dests[id].key.seeded_hash(*seed));
         id
+    }
+
+    /// Makes room for half as many destinations again. The index is built anew from the destinations in their order: reading
+    /// them in the order of the old index would be a cache miss for each, and the old one is given back first.
+    #[cold]
+    fn grow_index(&mut self) {
+        let wanted = self.index.len() + self.index.len() / 2 + 3;
+        self.index = HashTable::new();
+        self.index = HashTable::with_capacity(wanted);
+        let Table { index, dests, seed, .. } = self;
+        for id in 0..dests.end() {
+            if let Some(slot) = dests.get(id) {
+                index.insert_unique(slot.key.seeded_hash(*seed), id, |&id| dests[id].key.seeded_hash(*seed));
+            }
+        }
     }
 
     fn free_if_unused(&mut self, dest: u32) {

@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rib::{AttrId, Change, NextHopId, Path, SourceId, VrfId};
 
 use super::{Engine, EngineError, Inbound, REFUSED_KEPT, TableKey};
-use crate::{ImportPolicy, ImportRefusal};
+use crate::{Accept, ImportPolicy, ImportRefusal};
 
 /// What one UPDATE came to, in routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,11 +158,15 @@ impl Engine {
         attrs: AttrId,
         (address, interface): (NextHop, Option<u32>),
         import: &ImportPolicy,
-        routes: impl Iterator<Item = (Option<u32>, F::Key)>,
+        routes: impl Iterator<Item = (Option<u32>, F::Key)> + Clone,
         applied: &mut Applied,
     ) {
         let interface = if is_on_link(&address) { interface } else { None };
         let next_hop = self.pools.next_hops.intern(vrf, address, interface);
+        if matches!(import.accept, Accept::Everything) && self.has_room(source, import, routes.clone()) {
+            self.accept_all(vrf, Path { source, path_id: 0, attrs, next_hop }, routes, applied);
+            return self.pools.next_hops.release(next_hop);
+        }
         let announcement = Announcement { vrf, source, attrs, next_hop, import };
         for (path_id, key) in routes {
             match self.announce(&announcement, path_id.unwrap_or(0), key) {
@@ -177,6 +181,37 @@ impl Engine {
         self.pools.next_hops.release(next_hop);
     }
 
+    /// However many of the routes are new, the source's maximum is not exceeded.
+    fn has_room(&self, source: SourceId, import: &ImportPolicy, routes: impl Iterator) -> bool {
+        let room = |maximum: usize| maximum.saturating_sub(self.pools.sources.paths(source) as usize);
+        import.maximum_prefixes.is_none_or(|maximum| routes.count() <= room(maximum))
+    }
+
+    /// Announces routes of which none is refused. All are looked up first, in every table that they may go to, since what takes
+    /// the time is waiting for memory.
+    fn accept_all<K: TableKey>(
+        &mut self,
+        vrf: VrfId,
+        path: Path,
+        routes: impl Iterator<Item = (Option<u32>, K)> + Clone,
+        applied: &mut Applied,
+    ) {
+        let mut reserved = std::mem::take(&mut self.scratch.reserved);
+        reserved.clear();
+        if let Some(owner) = self.vrfs.get_mut(&vrf) {
+            K::table_mut(owner).reserve(routes.clone().map(|(_, key)| key), &mut reserved);
+        }
+        for ((path_id, key), dest) in routes.zip(&reserved) {
+            let Some(owner) = self.vrfs.get_mut(&vrf) else { break };
+            applied.accepted += 1;
+            let path = Path { path_id: path_id.unwrap_or(0), ..path };
+            let change = K::table_mut(owner).insert_reserved(&mut self.pools, *dest, path);
+            self.accepted(path.source, key);
+            self.settle_change(vrf, key, change);
+        }
+        self.scratch.reserved = reserved;
+    }
+
     fn announce<K: TableKey>(&mut self, route: &Announcement<'_>, path_id: u32, key: K) -> Result<(), ImportRefusal> {
         let Announcement { vrf, source, attrs, next_hop, import } = *route;
         let prefix: IpNet = key.into();
@@ -186,7 +221,7 @@ impl Engine {
         {
             return Err(ImportRefusal::MaximumPrefixes);
         }
-        self.accepted(source, prefix);
+        self.accepted(source, key);
         self.put_path(vrf, key, Path { source, path_id, attrs, next_hop });
         Ok(())
     }
@@ -206,7 +241,7 @@ impl Engine {
     ) {
         for (path_id, key) in routes {
             applied.withdrawn += 1;
-            self.accepted(source, key.into());
+            self.accepted(source, key);
             self.take_path(vrf, key, source, path_id.unwrap_or(0));
         }
     }
@@ -237,11 +272,11 @@ impl Engine {
     }
 
     /// Forgets that a prefix was refused before.
-    fn accepted(&mut self, source: SourceId, prefix: IpNet) {
+    fn accepted<K: TableKey>(&mut self, source: SourceId, key: K) {
         if let Some(Some(Inbound { refused_prefixes, .. })) = self.inbound.get_mut(source.index())
             && !refused_prefixes.is_empty()
         {
-            refused_prefixes.remove(&prefix);
+            refused_prefixes.remove(&key.into());
         }
     }
 

@@ -44,7 +44,7 @@ pub struct Engine {
     /// By [`SourceId`]; nothing for the sources of edges.
     inbound: Vec<Option<Inbound>>,
     walks: VecDeque<Walk>,
-    changes: VecDeque<Changed>,
+    changes: VecDeque<Unreported>,
     /// Walks under way that decide again because a metric, a state or a rank changed. Until they are over a standing decision
     /// may rest on what no longer holds, so each destination that is touched meanwhile is decided from scratch.
     stale: usize,
@@ -64,6 +64,14 @@ pub struct Changed {
     pub prefix: IpNet,
     /// The destination's id in the VRF's table of the prefix's family. It may already be gone.
     pub dest: DestId,
+}
+
+/// A change that was not handed out yet. Its destination is held until then, so that its prefix can be looked up.
+#[derive(Clone, Copy)]
+struct Unreported {
+    vrf: VrfId,
+    dest: DestId,
+    ipv6: bool,
 }
 
 pub(crate) struct Vrf {
@@ -106,6 +114,7 @@ struct Scratch {
     wanted: Vec<Path>,
     standing: Vec<Path>,
     dests: Vec<DestId>,
+    reserved: Vec<DestId>,
 }
 
 /// A call named something that the engine does not have.
@@ -306,14 +315,12 @@ impl Engine {
     /// oldest change first, and returns whether there are more.
     pub fn take_changes(&mut self, max: usize, mut take: impl FnMut(Changed)) -> bool {
         for _ in 0..max {
-            let Some(changed) = self.changes.pop_front() else { break };
-            if let Some(vrf) = self.vrfs.get_mut(&changed.vrf) {
-                match changed.prefix {
-                    IpNet::V4(_) => vrf.v4.drop_hold(changed.dest, Holder::Engine),
-                    IpNet::V6(_) => vrf.v6.drop_hold(changed.dest, Holder::Engine),
-                }
+            let Some(Unreported { vrf: id, dest, ipv6 }) = self.changes.pop_front() else { break };
+            let Some(vrf) = self.vrfs.get_mut(&id) else { continue };
+            let prefix = if ipv6 { hand_out(&mut vrf.v6, dest) } else { hand_out(&mut vrf.v4, dest) };
+            if let Some(prefix) = prefix {
+                take(Changed { vrf: id, prefix, dest });
             }
-            take(changed);
         }
         if self.changes.is_empty() {
             self.changes.shrink_to(1024);
@@ -364,6 +371,13 @@ impl fmt::Debug for Engine {
             .field("changes", &self.changes.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Lets go of a destination whose change is handed out, and says which it is.
+fn hand_out<K: Key>(table: &mut Table<K>, dest: DestId) -> Option<IpNet> {
+    let key = table.destination(dest)?.key();
+    table.drop_hold(dest, Holder::Engine);
+    Some(key.into())
 }
 
 /// The key of one of the two tables of a VRF.

@@ -1,9 +1,10 @@
 //! What follows from a changed destination: its report, its copies over each edge, and who loses to whom.
 
+use bgp_wire::AfiSafi;
 use ipnet::IpNet;
 use rib::{DestId, Destination, Holder, Path, Pools, VrfId};
 
-use super::{Changed, EdgeNo, Engine, TableKey};
+use super::{EdgeNo, Engine, TableKey, Unreported};
 use crate::Refusal;
 
 /// Why a destination is reconciled over an edge.
@@ -29,7 +30,7 @@ impl Engine {
         let (was_reachable, was_native) = (found.is_held(Holder::Selected), found.is_held(Holder::Native));
         if !found.is_held(Holder::Engine) {
             table.hold(dest, Holder::Engine);
-            changes.push_back(Changed { vrf, prefix: key.into(), dest });
+            changes.push_back(Unreported { vrf, dest, ipv6: K::FAMILY == AfiSafi::IPV6_UNICAST });
         }
         // A reachable destination is held, so that it is still there to be settled when its last path leaves.
         for (holder, holds) in [(Holder::Selected, reachable), (Holder::Native, native)] {
