@@ -3,11 +3,12 @@
 //! Owns the last events and their numbers. Writers never wait and never allocate per watcher; a reader that falls behind the
 //! ring is told how many events it missed and goes on from the oldest kept one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
+use rib::VrfId;
 use tokio::sync::Notify;
 
 use crate::config::NeighborKey;
@@ -126,11 +127,11 @@ impl Watch {
             self.next = oldest;
             return Poll::Ready(Watched::Gap(missed));
         }
-        match kept.events.get((self.next - oldest) as usize) {
+        match kept.event((self.next - oldest) as usize) {
             Some(event) => {
                 let at = Cursor(self.next);
                 self.next += 1;
-                Poll::Ready(Watched::Event(at, event.clone()))
+                Poll::Ready(Watched::Event(at, event))
             }
             None if kept.closed => Poll::Closed,
             None => Poll::Pending,
@@ -152,17 +153,72 @@ pub(crate) struct Ring {
 
 #[derive(Debug)]
 struct Kept {
-    events: VecDeque<Event>,
+    events: VecDeque<Stored>,
+    /// The names of the VRFs that stored routes are in.
+    vrfs: BTreeMap<VrfId, Arc<str>>,
     capacity: usize,
     /// The number of the event that comes next.
     next: u64,
     closed: bool,
 }
 
+/// [`Event::Route`], by the number of its VRF, which no other VRF of the speaker ever has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChangedRoute {
+    pub(crate) vrf: VrfId,
+    pub(crate) prefix: IpNet,
+    pub(crate) now: Standing,
+}
+
+/// An event as it is kept. Changed routes are most of them and come by the million, so they are kept small and share their names.
+#[derive(Debug)]
+enum Stored {
+    Route(ChangedRoute),
+    Other(Box<Event>),
+}
+
+/// With so many names, those that are not needed are looked for. More than the VRFs that a box has.
+const MAX_NAMES: usize = 16_384;
+
+impl Kept {
+    fn event(&self, at: usize) -> Option<Event> {
+        Some(match self.events.get(at)? {
+            Stored::Route(ChangedRoute { vrf, prefix, now }) => {
+                Event::Route { vrf: self.vrfs.get(vrf)?.clone(), prefix: *prefix, now: *now }
+            }
+            Stored::Other(event) => (**event).clone(),
+        })
+    }
+
+    fn push(&mut self, event: Stored) {
+        if self.events.len() == self.capacity {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+        self.next += 1;
+    }
+
+    /// Forgets the names that no stored route needs.
+    fn prune(&mut self) {
+        let stored = |event: &Stored| match event {
+            Stored::Route(route) => Some(route.vrf),
+            Stored::Other(_) => None,
+        };
+        let needed: BTreeSet<VrfId> = self.events.iter().filter_map(stored).collect();
+        self.vrfs.retain(|vrf, _| needed.contains(vrf));
+    }
+}
+
 impl Ring {
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
-            kept: Mutex::new(Kept { events: VecDeque::new(), capacity: capacity.max(1), next: 0, closed: false }),
+            kept: Mutex::new(Kept {
+                events: VecDeque::new(),
+                vrfs: BTreeMap::new(),
+                capacity: capacity.max(1),
+                next: 0,
+                closed: false,
+            }),
             changed: Notify::new(),
         })
     }
@@ -171,12 +227,29 @@ impl Ring {
     pub(crate) fn push(&self, events: impl IntoIterator<Item = Event>) {
         {
             let mut kept = self.lock();
-            for event in events {
-                if kept.events.len() == kept.capacity {
-                    kept.events.pop_front();
+            events.into_iter().for_each(|event| kept.push(Stored::Other(Box::new(event))));
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Appends an [`Event::Route`] for each, and wakes the watchers once; `name` is asked for what each VRF is called.
+    pub(crate) fn push_routes(
+        &self,
+        routes: impl IntoIterator<Item = ChangedRoute>,
+        name: impl Fn(VrfId) -> Option<Arc<str>>,
+    ) {
+        {
+            let mut kept = self.lock();
+            for route in routes {
+                if !kept.vrfs.contains_key(&route.vrf)
+                    && let Some(name) = name(route.vrf)
+                {
+                    if kept.vrfs.len() >= MAX_NAMES {
+                        kept.prune();
+                    }
+                    kept.vrfs.insert(route.vrf, name);
                 }
-                kept.events.push_back(event);
-                kept.next += 1;
+                kept.push(Stored::Route(route));
             }
         }
         self.changed.notify_waiters();

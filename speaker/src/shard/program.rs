@@ -11,7 +11,7 @@ use super::resolve::NO_INTERFACE;
 use super::worker::{Refill, Worker};
 use crate::install::Report;
 use crate::status::EdgeState;
-use crate::watch::{Event, Standing};
+use crate::watch::{ChangedRoute, Event, Standing};
 
 /// How far an edge has got in the data plane.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ type Wish = (RouteKey, Option<Route>);
 impl Worker {
     /// Passes on up to `max` changed destinations. Says whether there are more.
     pub(super) fn take_changes(&mut self, max: usize) -> bool {
-        let mut changed: Vec<Changed> = Vec::new();
+        let mut changed = std::mem::take(&mut self.changed);
         let more = self.engine.take_changes(max, |change| changed.push(change));
         let mut wishes = Vec::new();
         for change in &changed {
@@ -38,15 +38,24 @@ impl Worker {
                 IpNet::V4(_) => vrf.out4.mark(change.dest),
                 IpNet::V6(_) => vrf.out6.mark(change.dest),
             }
-            let (table, name) = (vrf.table, vrf.name.clone());
-            self.resolve_inside(change.vrf, change.prefix);
+            let table = vrf.table;
+            if !vrf.indirect.is_empty() {
+                self.resolve_inside(change.vrf, change.prefix);
+            }
             if let Some(table) = table {
                 wishes.push(self.wish(change.vrf, table, change.prefix));
             }
-            let now = self.standing(change);
-            self.events.push(Event::Route { vrf: name, prefix: change.prefix, now });
         }
         self.send_wishes(wishes);
+        if !changed.is_empty() {
+            self.send_events();
+            let route =
+                |change: &Changed| ChangedRoute { vrf: change.vrf, prefix: change.prefix, now: self.standing(change) };
+            let known = changed.iter().filter(|change| self.vrfs.contains_key(&change.vrf));
+            self.ring.push_routes(known.map(route), |vrf| self.vrfs.get(&vrf).map(|vrf| vrf.name.clone()));
+        }
+        changed.clear();
+        self.changed = changed;
         more
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use leak_engine::{Accept, Engine};
+use leak_engine::{Accept, Changed, Engine};
 use rib::adj_out::PolicyId;
 use rib::{DestId, SourceId, VrfId};
 use tokio::sync::mpsc;
@@ -65,6 +65,8 @@ pub(super) struct Worker {
     pub(super) edges: HashMap<(VrfId, VrfId), EdgeTrack>,
     pub(super) ring: Arc<Ring>,
     pub(super) events: Vec<Event>,
+    /// Room for changes that are being passed on.
+    pub(super) changed: Vec<Changed>,
     pub(super) converged: bool,
     deadline: Instant,
     /// Neighbours may still come up whose routes an earlier run left in the kernel.
@@ -105,6 +107,7 @@ impl Worker {
             edges: HashMap::new(),
             ring,
             events: Vec::new(),
+            changed: Vec::new(),
             converged: false,
             deadline: Instant::now() + config.convergence,
             configured: false,
@@ -170,10 +173,14 @@ impl Worker {
             self.settle_edges();
             self.consider_converged();
         }
+        self.send_events();
+        more
+    }
+
+    pub(super) fn send_events(&mut self) {
         if !self.events.is_empty() {
             self.ring.push(self.events.drain(..));
         }
-        more
     }
 
     /// After a start, once everybody has said everything, what an earlier run left in the kernel can go.
