@@ -1,5 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND` from anywhere in the checkout.
 
+mod bench;
+mod counts;
 mod interop;
 mod no_std;
 mod packages;
@@ -21,6 +23,7 @@ usage: cargo xtask COMMAND
   fuzz [--seconds N]   every fuzz target for N seconds each (default 20)
   soak [--events N] [--seed N]
                        the leak engine against its twin, 10,000,000 random events long
+  counts [--record]    instructions that pieces of the engine's work take, against the record
   bench [ARG...]       the side-by-side harness; `cargo xtask bench --help` lists its arguments";
 
 fn main() -> ExitCode {
@@ -37,11 +40,8 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("--seconds takes a whole number, not `{seconds}`")),
         },
         ["soak", rest @ ..] => soak::run(rest),
-        ["bench", rest @ ..] => {
-            let mut command = vec!["run", "--release", "-p", "benches", "--bin", "harness", "--"];
-            command.extend_from_slice(rest);
-            run::cargo(&["build", "--release", "-p", "peerage"]).and_then(|()| run::cargo(&command))
-        }
+        ["counts", rest @ ..] => counts::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

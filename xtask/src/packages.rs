@@ -16,6 +16,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "/sbin/ip", package: "iproute2" },
     Needed { program: "/bin/ping", package: "iputils-ping" },
     Needed { program: "/usr/bin/traceroute", package: "traceroute" },
+    Needed { program: "/usr/bin/valgrind", package: "valgrind" },
     Needed { program: "/usr/bin/unshare", package: "util-linux" },
     Needed { program: "/usr/bin/qemu-system-x86_64", package: "qemu-system-x86" },
     Needed { program: "/boot", package: "linux-image-cloud-amd64" },
