@@ -2,10 +2,12 @@
 
 mod bench;
 mod counts;
+mod fuzz;
 mod interop;
 mod no_std;
 mod packages;
 mod run;
+mod seeds;
 mod soak;
 mod test;
 mod vectors;
@@ -20,7 +22,8 @@ usage: cargo xtask COMMAND
   interop [FILTER]     only the tests against real daemons and the real kernel
   vectors DIR          decode every case of a folder of wire vectors, and compare
   no-std               check that bgp-wire needs no operating system
-  fuzz [--seconds N]   every fuzz target for N seconds each (default 20)
+  fuzz [--minutes N]   every fuzz target: a short round, or N minutes shared among them;
+                       says how often each was run
   soak [--events N] [--seed N]
                        the leak engine against its twin, 10,000,000 random events long
   counts [--record]    instructions that pieces of the engine's work take, against the record
@@ -34,10 +37,10 @@ fn main() -> ExitCode {
         ["no-std"] => no_std::check(),
         ["interop", filter @ ..] => interop::run(filter),
         ["vectors", folder] => vectors::run(std::path::Path::new(folder)),
-        ["fuzz"] => test::fuzz(20),
-        ["fuzz", "--seconds", seconds] => match seconds.parse() {
-            Ok(seconds) => test::fuzz(seconds),
-            Err(_) => Err(format!("--seconds takes a whole number, not `{seconds}`")),
+        ["fuzz"] => fuzz::run(fuzz::Length::Short).map(drop),
+        ["fuzz", "--minutes", minutes] => match minutes.parse() {
+            Ok(minutes @ 1..) => fuzz::run(fuzz::Length::Minutes(minutes)).map(drop),
+            _ => Err(format!("--minutes takes a whole number from 1 on, not `{minutes}`")),
         },
         ["soak", rest @ ..] => soak::run(rest),
         ["counts", rest @ ..] => counts::run(rest),

@@ -37,6 +37,20 @@ pub(crate) fn finish(mut command: Command, shown: &str) -> Result<(), String> {
     }
 }
 
+/// The names of the Rust programs in a folder of the checkout.
+pub(crate) fn sources(folder: &str) -> Result<Vec<String>, String> {
+    let entries = std::fs::read_dir(root().join(folder)).map_err(|error| format!("{folder}: {error}"))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.strip_suffix(".rs")).map(str::to_owned))
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        return Err(format!("{folder}: no program found"));
+    }
+    Ok(names)
+}
+
 /// What the test programs of one cargo run reported.
 #[derive(Default)]
 pub(crate) struct Tally {
