@@ -5,7 +5,7 @@
 
 use std::{fmt, net::Ipv4Addr, sync::Arc};
 
-use bgp_wire::Attributes;
+use bgp_wire::{Attributes, FamilySet};
 use ipnet::IpNet;
 use prefix_trie::joint::map::JointPrefixMap;
 
@@ -23,6 +23,8 @@ pub struct ImportPolicy {
     /// Most routes that may stand from this neighbour; `None` is no limit. Above it the rest is refused and the caller
     /// is told, who will want to close the session (RFC 4486).
     pub maximum_prefixes: Option<usize>,
+    /// Routes of other families are ignored: neither counted nor refused (RFC 4760 section 7).
+    pub families: FamilySet,
     /// What is changed in the attributes of every accepted route.
     pub set: SetAttributes,
 }
@@ -50,6 +52,7 @@ impl ImportPolicy {
             allow_own_as: 0,
             own_id: None,
             maximum_prefixes: None,
+            families: FamilySet::ALL,
             set: SetAttributes { local_pref: None, med: None },
         }
     }

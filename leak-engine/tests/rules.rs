@@ -4,7 +4,7 @@
 
 mod common;
 
-use bgp_wire::{AfiSafi, NextHop};
+use bgp_wire::{AfiSafi, FamilySet, NextHop};
 use common::*;
 use leak_engine::{
     Check, EdgeError, EdgeSpec, EngineError, Filter, Finding, ImportPolicy, ImportRefusal, PrefixList, PrefixRule,
@@ -455,4 +455,89 @@ fn a_route_that_leaves_before_its_next_hops_new_cost_is_worked_in_leaves_the_bes
     shard.drain();
     assert_eq!(shard.engine.selected(VrfId(1), prefix).map(|route| route.next_hop).collect::<Vec<_>>(), [ids[1]]);
     assert_eq!(shard.engine.selected(VrfId(2), prefix).map(|route| route.next_hop).collect::<Vec<_>>(), [ids[1]]);
+}
+
+/// What stands of a neighbour's routes in VRF 1 and leaked into VRF 2.
+fn standing(shard: &mut Shard, prefixes: &[&'static str]) -> Vec<&'static str> {
+    shard.drain();
+    let stands = |vrf: u32, prefix: &str| shard.from(vrf, prefix).is_some();
+    let both = prefixes.iter().filter(|prefix| {
+        assert_eq!(stands(1, prefix), stands(2, prefix), "{prefix} is leaked as long as it stands");
+        stands(1, prefix)
+    });
+    both.copied().collect()
+}
+
+const REFRESHED: [&str; 4] = ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "2001:db8::/32"];
+
+#[test]
+fn what_does_not_come_again_in_a_refresh_goes_at_its_end_with_its_leaks() {
+    let mut shard = Shard::new(2);
+    let (machine, other) = (shard.neighbor(1, 1, true), shard.neighbor(1, 2, true));
+    shard.set_edges(&[edge(1, 2)]);
+    shard.announce(machine, &["10.0.0.0/24", "10.0.1.0/24", "2001:db8::/32"], &[65001]);
+    shard.announce(other, &["10.0.2.0/24"], &[65002]);
+    shard.engine.begin_refresh(machine, V4).unwrap();
+    shard.announce(machine, &["10.0.1.0/24"], &[65001]);
+    assert_eq!(standing(&mut shard, &REFRESHED), REFRESHED, "nothing goes before the end");
+    shard.engine.end_refresh(machine, V4).unwrap();
+    assert_eq!(standing(&mut shard, &REFRESHED), ["10.0.1.0/24", "10.0.2.0/24", "2001:db8::/32"]);
+    // Over is over: a second end takes nothing.
+    shard.announce(machine, &["10.0.0.0/24"], &[65001]);
+    shard.engine.end_refresh(machine, V4).unwrap();
+    assert_eq!(standing(&mut shard, &REFRESHED), REFRESHED);
+}
+
+#[test]
+fn a_place_in_the_table_that_another_route_took_during_a_refresh_is_told_apart() {
+    let mut shard = Shard::new(2);
+    let (machine, other) = (shard.neighbor(1, 1, true), shard.neighbor(1, 2, true));
+    shard.set_edges(&[edge(1, 2)]);
+    shard.announce(machine, &["10.0.0.0/24", "10.0.1.0/24"], &[65001]);
+    shard.engine.begin_refresh(machine, V4).unwrap();
+    // The first place goes from one prefix of the neighbour to a route of another, that of a new prefix is marked.
+    shard.announce(machine, &["10.0.0.0/24"], &[65001]);
+    shard.withdraw(machine, &["10.0.0.0/24"]);
+    shard.announce(other, &["10.0.2.0/24"], &[65002]);
+    shard.announce(machine, &["10.0.0.0/24"], &[65001]);
+    shard.engine.end_refresh(machine, V4).unwrap();
+    // What comes while the walk is under way stays too.
+    shard.announce(machine, &["10.0.3.0/24"], &[65001]);
+    let all = ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"];
+    assert_eq!(standing(&mut shard, &all), ["10.0.0.0/24", "10.0.2.0/24", "10.0.3.0/24"]);
+}
+
+#[test]
+fn a_refresh_that_begins_again_before_its_end_counts_from_there() {
+    let mut shard = Shard::new(2);
+    let machine = shard.neighbor(1, 1, true);
+    shard.set_edges(&[edge(1, 2)]);
+    shard.announce(machine, &REFRESHED, &[65001]);
+    shard.engine.begin_refresh(machine, V4).unwrap();
+    shard.announce(machine, &["10.0.0.0/24"], &[65001]);
+    shard.engine.end_refresh(machine, V4).unwrap();
+    shard.engine.begin_refresh(machine, V4).unwrap();
+    assert_eq!(standing(&mut shard, &REFRESHED), REFRESHED);
+    shard.announce(machine, &["10.0.1.0/24"], &[65001]);
+    shard.engine.end_refresh(machine, V4).unwrap();
+    assert_eq!(standing(&mut shard, &REFRESHED), ["10.0.1.0/24", "2001:db8::/32"]);
+    // A source that leaves in the middle takes the refresh along.
+    shard.engine.begin_refresh(machine, V4).unwrap();
+    shard.engine.end_refresh(machine, V4).unwrap();
+    shard.engine.remove_source(machine).unwrap();
+    assert_eq!(standing(&mut shard, &REFRESHED), [""; 0]);
+}
+
+#[test]
+fn routes_of_a_family_that_import_does_not_take_are_neither_counted_nor_refused() {
+    let mut shard = Shard::new(1);
+    let machine = shard.neighbor(1, 1, true);
+    let families = FamilySet::EMPTY.with(AfiSafi::IPV6_UNICAST);
+    let import = ImportPolicy { families, ..ImportPolicy::accept_all(OWN_AS) };
+    let next_hop = NextHop::Ipv4([192, 0, 2, 1].into());
+    let messages = announce(&[net("10.0.0.0/24"), net("2001:db8::/32")], &attributes(&[65001], None), next_hop);
+    let applied = shard.receive(machine, &messages, &import);
+    assert_eq!((applied.accepted, applied.refused), (1, 0));
+    shard.drain();
+    assert_eq!((shard.from(1, "10.0.0.0/24"), shard.from(1, "2001:db8::/32")), (None, Some(0)));
 }

@@ -309,8 +309,6 @@ fn session_config(config: &Config, neighbor: &NeighborConfig, NeighborId(seed): 
         capabilities: Capabilities {
             extended_next_hop,
             // Whom we do not trust does not learn our name.
-            // We would have to forget what the marked refresh did not repeat, and do not.
-            enhanced_route_refresh: false,
             hostname: hostname.filter(|_| neighbor.class == Class::Fabric),
             ..Capabilities::default()
         },

@@ -190,6 +190,9 @@ pub struct NeighborStatus {
     pub export: PolicyState,
     /// Announcements refused since the session came up, by reason.
     pub refused: Vec<(ImportRefusal, u64)>,
+    /// Families whose routes the neighbour sent so that they could not be told apart: what it announced of them is gone, and nothing more
+    /// of them is taken until the session starts over (RFC 7606).
+    pub disabled: Vec<AfiSafi>,
     /// The families of the session; the configured ones while it is not established.
     pub families: Vec<FamilyStatus>,
 }
@@ -221,6 +224,7 @@ impl NeighborStatus {
             import: PolicyState::of(config.class, config.import.as_ref()),
             export: PolicyState::of(config.class, config.export.as_ref()),
             refused: routes.refused,
+            disabled: view.disabled.iter().collect(),
             families: routes.families,
         }
     }

@@ -130,10 +130,44 @@ async fn session_reset_for_a_prefix_that_runs_past_the_end() {
 }
 
 #[tokio::test]
-async fn session_reset_instead_of_disabling_the_family_for_a_malformed_mp_reach() {
+async fn routes_that_cannot_be_told_apart_disable_their_family_and_the_other_goes_on() {
     let log = Log::default();
     let _guard = log.collect();
-    // IPv6 unicast with a next hop of 3 octets: RFC 7606 section 7.11 leaves a choice between the two, and ends the session.
+    let (speaker, mut raw, theirs, _) = established_by_hand().await;
+    // IPv6 unicast by 2001:db8::1.
+    let reach = |nlri: &[u8]| {
+        let mut attributes = raw::mandatory(0, B_AS, theirs);
+        attributes.extend_from_slice(&[0x80, 14, 21 + nlri.len() as u8, 0, 2, 1, 16, 0x20, 1, 0x0d, 0xb8]);
+        attributes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+        attributes.extend_from_slice(nlri);
+        raw::update(&attributes, &[])
+    };
+    let sound = reach(&[32, 0x20, 1, 0x0d, 0xb8]);
+    raw.send(&sound).await;
+    let stands = async || speaker.route("default", net("2001:db8::/32")).await.unwrap();
+    eventually("the IPv6 route stands", async || stands().await.map(drop).ok_or("no route")).await;
+    // A prefix of 129 bits (RFC 7606 section 5.3).
+    raw.send(&reach(&[129, 0x20])).await;
+    has_no_route(&speaker, "default", "2001:db8::/32").await;
+    // Sound or not, nothing more of the family is taken; the session and IPv4 go on.
+    raw.send(&sound).await;
+    raw.send(&reach(&[129, 0x20])).await;
+    goes_on(&speaker, &mut raw, theirs).await;
+    assert!(stands().await.is_none());
+    has_route(&speaker, "default", "10.1.0.0/16").await;
+    assert_eq!(neighbor_status(&speaker, theirs).await.disabled, [bgp_wire::AfiSafi::IPV6_UNICAST]);
+    let lines = log.lines("malformed");
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    let says = ["ipv6-unicast", "disabled", &theirs.to_string()].iter().all(|text| lines[0].contains(text));
+    assert!(says, "{}", lines[0]);
+    speaker.stop().await;
+}
+
+#[tokio::test]
+async fn session_reset_for_a_next_hop_of_no_length_the_family_allows() {
+    let log = Log::default();
+    let _guard = log.collect();
+    // IPv6 unicast with a next hop of 3 octets (RFC 7606 section 7.11).
     let mut attributes = raw::mandatory(0, B_AS, [127, 0, 0, 1].into());
     attributes.extend_from_slice(&[0x80, 14, 8, 0, 2, 1, 3, 1, 2, 3, 0]);
     is_reset(&log, &raw::update(&attributes, &[]), 1).await;

@@ -10,7 +10,9 @@ use bgp_wire::notification::{CEASE, cease};
 use bgp_wire::{AfiSafi, Message};
 use common::raw::{self, Raw};
 use common::*;
-use speaker::{Accept, Change, Config, Error, Event, PathFrom, RemoteAs, State, Watched, permit_within};
+use speaker::{
+    Accept, Change, Config, Error, Event, NeighborConfig, PathFrom, RemoteAs, State, Watched, permit_within,
+};
 
 #[tokio::test]
 async fn two_speakers_exchange_routes_both_ways_in_both_families() {
@@ -314,6 +316,60 @@ async fn two_that_both_connect_end_with_one_session() {
     inject(&pair.a, "default", &["10.1.0.0/16"]).await;
     has_route(&pair.b, "default", "10.1.0.0/16").await;
     pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_neighbor_that_never_sends_end_of_rib_is_complete_once_it_is_quiet() {
+    let (ours, theirs) = (address(), address());
+    let mut config = config(A_AS, ours, &["default"]);
+    config.neighbors = vec![passive("default", ours, theirs, B_AS)];
+    assert!(config.convergence > 2 * DEADLINE, "the deadline for everybody is not what ends the wait");
+    let speaker = start(config).await;
+    let mut watch = speaker.watch(Some(speaker::Cursor(0)));
+    let to = speaker.status().await.unwrap().listening[0];
+    let mut raw = Raw::establish(theirs, to, B_AS).await;
+    raw.send(&raw::update(&raw::mandatory(0, B_AS, theirs), &[16, 10, 1])).await;
+    eventually("the start is over", async || {
+        let status = speaker.status().await.unwrap();
+        if status.converged { Ok(()) } else { Err(status) }
+    })
+    .await;
+    let families = neighbor_status(&speaker, theirs).await.families;
+    assert!(families.iter().all(|family| !family.end_of_rib), "it sent none: {families:?}");
+    speaker.stop().await;
+    // All it had said was taken in before.
+    let mut order = Vec::new();
+    while let Some(Watched::Event(_, event)) = watch.next().await {
+        match event {
+            Event::Route { now: speaker::Standing::Native, .. } => order.push("route"),
+            Event::EndOfRib(_) => order.push("complete"),
+            Event::Converged => order.push("converged"),
+            _ => {}
+        }
+    }
+    assert_eq!(order, ["route", "complete", "converged"]);
+}
+
+#[tokio::test]
+async fn a_neighbor_on_an_interface_that_is_not_there_waits_and_says_so() {
+    let mut config = config(A_AS, address(), &["default"]);
+    config.neighbors = vec![NeighborConfig::on_interface("default", "nowhere0", RemoteAs::External)];
+    let speaker = start(config.clone()).await;
+    let status = eventually("the status says why", async || {
+        let status = speaker.neighbors().await.unwrap().remove(0);
+        if status.nowhere.is_some() { Ok(status) } else { Err(status) }
+    })
+    .await;
+    assert_eq!(status.nowhere.as_deref(), Some("there is no interface nowhere0"));
+    assert_eq!(status.key.to_string(), "nowhere0 in default");
+    // Known by its interface, it cannot be in a second VRF too, nor have an address of ours chosen.
+    config.vrfs.push(vrf("other"));
+    config.neighbors.push(NeighborConfig::on_interface("other", "nowhere0", RemoteAs::External));
+    config.neighbors[0].local_address = Some([127, 0, 0, 1].into());
+    let Err(Error::Config(errors)) = speaker.apply(config).await else { panic!("applied") };
+    let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(paths, ["neighbors[0].local_address", "neighbors[1].interface"]);
+    speaker.stop().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Native routes in and out: UPDATEs from neighbours through an import policy, and local routes.
 
-use bgp_wire::{Action, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
+use bgp_wire::{Action, AfiSafi, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rib::{AttrId, Change, NextHopId, Path, SourceId, VrfId};
 
@@ -46,13 +46,18 @@ impl Engine {
     ) -> Result<Applied, EngineError> {
         let (vrf, interface) = self.writable(source)?;
         let mut applied = Applied::default();
-        self.withdraw_all::<Ipv4Unicast>(vrf, source, update.withdrawn(), &mut applied);
-        if let Some(unreach) = update.mp_unreach() {
+        let wanted = |family| import.families.contains(family);
+        let plain_wanted = wanted(AfiSafi::IPV4_UNICAST);
+        if plain_wanted {
+            self.withdraw_all::<Ipv4Unicast>(vrf, source, update.withdrawn(), &mut applied);
+        }
+        if let Some(unreach) = update.mp_unreach().filter(|unreach| wanted(unreach.family)) {
             self.withdraw_all::<Ipv4Unicast>(vrf, source, unreach.ipv4().into_iter().flatten(), &mut applied);
             self.withdraw_all::<Ipv6Unicast>(vrf, source, unreach.ipv6().into_iter().flatten(), &mut applied);
         }
-        let reach = update.mp_reach();
-        let plain = update.nlri();
+        let reach = update.mp_reach().filter(|reach| wanted(reach.family));
+        let any_plain = plain_wanted && !update.nlri().is_empty();
+        let plain = Some(update.nlri()).filter(|_| plain_wanted).into_iter().flatten();
         let ipv4 = reach.as_ref().and_then(|reach| reach.ipv4()).into_iter().flatten();
         let ipv6 = reach.as_ref().and_then(|reach| reach.ipv6()).into_iter().flatten();
         if update.action() >= Some(Action::TreatAsWithdraw) {
@@ -60,7 +65,7 @@ impl Engine {
             self.withdraw_all::<Ipv6Unicast>(vrf, source, ipv6, &mut applied);
             return Ok(applied);
         }
-        if plain.is_empty() && reach.is_none() {
+        if !any_plain && reach.is_none() {
             return Ok(applied);
         }
         if let Err(refusal) = import.check_attributes(&update.attributes()) {
@@ -208,6 +213,7 @@ impl Engine {
             let change = K::table_mut(owner).insert_reserved(&mut self.pools, *dest, path);
             self.accepted(path.source, key);
             self.settle_change(vrf, key, change);
+            self.saw(vrf, key, path.source, path.path_id);
         }
         self.scratch.reserved = reserved;
     }
@@ -223,7 +229,20 @@ impl Engine {
         }
         self.accepted(source, key);
         self.put_path(vrf, key, Path { source, path_id, attrs, next_hop });
+        self.saw(vrf, key, source, path_id);
         Ok(())
+    }
+
+    /// A path was announced: the refresh under way, if there is one, leaves it.
+    fn saw<K: TableKey>(&mut self, vrf: VrfId, key: K, source: SourceId, path_id: u32) {
+        let inbound = self.inbound.get_mut(source.index()).and_then(Option::as_mut);
+        let Some(seen) = inbound.and_then(|inbound| inbound.refresh[K::SLOT].as_mut()) else { return };
+        let table = self.vrfs.get(&vrf).map(K::table);
+        let found = table.and_then(|table| table.destination(table.get(&key)?));
+        let announced = |view: &rib::PathView| (view.path.source, view.path.path_id) == (source, path_id);
+        if let Some(path) = found.and_then(|found| found.paths().find(announced)) {
+            seen.insert(path.id);
+        }
     }
 
     fn stands<K: TableKey>(&self, vrf: VrfId, key: K, source: SourceId, path_id: u32) -> bool {

@@ -24,8 +24,8 @@ use bgp_wire::AfiSafi;
 use hashbrown::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rib::{
-    DestId, Holder, Key, NextHopChange, NextHopId, NextHopState, Origination, Path, Pools, Source, SourceId, Table,
-    VrfId,
+    DestId, Holder, Key, NextHopChange, NextHopId, NextHopState, Origination, Path, PathRef, Pools, Source, SourceId,
+    Table, VrfId,
 };
 
 pub use apply::Applied;
@@ -98,10 +98,40 @@ struct Inbound {
     refused: [u64; ImportRefusal::ALL.len()],
     /// What it last refused by prefix, at most [`REFUSED_KEPT`].
     refused_prefixes: BTreeMap<IpNet, ImportRefusal>,
+    /// The paths it has announced since a refresh began, by family: IPv4, IPv6.
+    refresh: [Option<Seen>; 2],
     /// Its routes are being withdrawn.
     flushing: bool,
     /// It goes when its routes are gone.
     closing: bool,
+}
+
+/// A set of paths of one table, a bit each. A path put into a place that another left is in the set if it came while the set grew, so
+/// that no path which stands since before is taken for one that came.
+#[derive(Default)]
+struct Seen(Vec<u64>);
+
+impl Seen {
+    fn insert(&mut self, PathRef(path): PathRef) {
+        let word = (path / 64) as usize;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (path % 64);
+    }
+
+    fn contains(&self, PathRef(path): PathRef) -> bool {
+        self.0.get((path / 64) as usize).is_some_and(|word| word & 1 << (path % 64) != 0)
+    }
+}
+
+/// The place of a family among the two that routes are kept of.
+fn slot(family: AfiSafi) -> Option<usize> {
+    match family {
+        Ipv4Net::FAMILY => Some(Ipv4Net::SLOT),
+        Ipv6Net::FAMILY => Some(Ipv6Net::SLOT),
+        _ => None,
+    }
 }
 
 /// Prefixes refused by import policy that are remembered per source, for an operator who asks.
@@ -251,6 +281,38 @@ impl Engine {
         Ok(())
     }
 
+    /// `source` is about to announce all its routes of `family` again (RFC 7313): until [`end_refresh`](Self::end_refresh) it is noted
+    /// which come. A refresh that has not ended begins anew. Of another family than the two unicast ones nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`].
+    pub fn begin_refresh(&mut self, source: SourceId, family: AfiSafi) -> Result<(), EngineError> {
+        let inbound = self.open_source(source)?;
+        let Some(slot) = slot(family) else { return Ok(()) };
+        inbound.refresh[slot] = Some(Seen::default());
+        inbound.refused_prefixes.retain(|prefix, _| matches!(prefix, IpNet::V6(_)) != (slot == Ipv6Net::SLOT));
+        self.walks.retain(|walk| !walk.sweeps(source, Some(family)));
+        Ok(())
+    }
+
+    /// Withdraws, in the steps of [`tick`](Self::tick), every route of `source` and `family` that was not announced since the refresh
+    /// began. Nothing happens if none did.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownSource`].
+    pub fn end_refresh(&mut self, source: SourceId, family: AfiSafi) -> Result<(), EngineError> {
+        let inbound = self.open_source(source)?;
+        if slot(family).is_some_and(|slot| inbound.refresh[slot].is_some())
+            && let Some(known) = self.pools.sources.get(source)
+            && !self.walks.iter().any(|walk| walk.sweeps(source, Some(family)))
+        {
+            self.walks.push_back(Walk::sweep(known.vrf, source, family));
+        }
+        Ok(())
+    }
+
     /// Withdraws every route of `source` in the steps of [`tick`](Self::tick), then forgets it. It takes nothing more
     /// from now on, and its id must not be used again by the caller.
     ///
@@ -271,6 +333,8 @@ impl Engine {
     fn start_flush(&mut self, source: SourceId) {
         let Some(Some(inbound)) = self.inbound.get_mut(source.index()) else { return };
         inbound.refused_prefixes = BTreeMap::new();
+        inbound.refresh = [None, None];
+        self.walks.retain(|walk| !walk.sweeps(source, None));
         if std::mem::replace(&mut inbound.flushing, true) {
             self.walks.retain(|walk| !walk.flushes(source));
         }
@@ -383,6 +447,8 @@ fn hand_out<K: Key>(table: &mut Table<K>, dest: DestId) -> Option<IpNet> {
 /// The key of one of the two tables of a VRF.
 pub(crate) trait TableKey: Key {
     const FAMILY: AfiSafi;
+    /// Its place among the two.
+    const SLOT: usize;
 
     fn table(vrf: &Vrf) -> &Table<Self>;
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self>;
@@ -391,6 +457,7 @@ pub(crate) trait TableKey: Key {
 
 impl TableKey for Ipv4Net {
     const FAMILY: AfiSafi = AfiSafi::IPV4_UNICAST;
+    const SLOT: usize = 0;
 
     fn table(vrf: &Vrf) -> &Table<Self> {
         &vrf.v4
@@ -407,6 +474,7 @@ impl TableKey for Ipv4Net {
 
 impl TableKey for Ipv6Net {
     const FAMILY: AfiSafi = AfiSafi::IPV6_UNICAST;
+    const SLOT: usize = 1;
 
     fn table(vrf: &Vrf) -> &Table<Self> {
         &vrf.v6

@@ -22,6 +22,8 @@ pub(super) enum Walk {
 pub(super) enum Purpose {
     /// Those of the source are withdrawn.
     Flush(SourceId),
+    /// Those of the source and family that did not come again during a refresh are withdrawn.
+    Sweep(SourceId, AfiSafi),
     /// The destinations of those through the next hops are decided again.
     NextHops(BTreeSet<NextHopId>),
     /// All native ones are withdrawn; edges take theirs away themselves.
@@ -51,6 +53,20 @@ impl Walk {
 
     pub(super) fn flush(vrf: VrfId, source: SourceId) -> Self {
         Self::Paths { vrf, purpose: Purpose::Flush(source), place: Place::START }
+    }
+
+    pub(super) fn sweep(vrf: VrfId, source: SourceId, family: AfiSafi) -> Self {
+        let mut ends = [PathRef(0); 2];
+        if let Some(slot) = super::slot(family) {
+            ends[slot] = PathRef(u32::MAX);
+        }
+        Self::Paths { vrf, purpose: Purpose::Sweep(source, family), place: Place { ends, ..Place::START } }
+    }
+
+    /// Whether it ends a refresh of this source, and of this family if one is given.
+    pub(super) fn sweeps(&self, source: SourceId, family: Option<AfiSafi>) -> bool {
+        matches!(self, Self::Paths { purpose: Purpose::Sweep(swept, of), .. }
+            if *swept == source && family.is_none_or(|family| family == *of))
     }
 
     pub(super) fn clear(vrf: VrfId) -> Self {
@@ -140,6 +156,12 @@ impl Engine {
     fn ended(&mut self, vrf: VrfId, purpose: &Purpose) -> bool {
         match purpose {
             Purpose::Flush(source) => self.flushed(*source),
+            Purpose::Sweep(source, family) => {
+                let inbound = self.inbound.get_mut(source.index()).and_then(Option::as_mut);
+                if let (Some(inbound), Some(slot)) = (inbound, super::slot(*family)) {
+                    inbound.refresh[slot] = None;
+                }
+            }
             Purpose::NextHops(_) => self.stale -= 1,
             Purpose::Clear => {
                 let Some(left) = self.vrfs.get(&vrf) else { return true };
@@ -149,7 +171,7 @@ impl Engine {
                 let sources = self.pools.sources.iter();
                 let own: Vec<SourceId> = sources.filter(|(_, source)| source.vrf == vrf).map(|(id, _)| id).collect();
                 for source in own {
-                    self.walks.retain(|walk| !walk.flushes(source));
+                    self.walks.retain(|walk| !walk.flushes(source) && !walk.sweeps(source, None));
                     self.flushed(source);
                 }
             }
@@ -160,8 +182,16 @@ impl Engine {
     fn step_paths<K: TableKey>(&mut self, vrf: VrfId, purpose: &Purpose, place: &mut Place, turn: &mut usize) -> bool {
         let Some(owner) = self.vrfs.get(&vrf) else { return false };
         let sources = &self.pools.sources;
-        let wanted = |path: &Path| match purpose {
+        let seen = match purpose {
+            Purpose::Sweep(source, _) => {
+                let inbound = self.inbound.get(source.index()).and_then(Option::as_ref);
+                inbound.and_then(|inbound| inbound.refresh[K::SLOT].as_ref())
+            }
+            _ => None,
+        };
+        let wanted = |at: PathRef, path: &Path| match purpose {
             Purpose::Flush(source) => path.source == *source,
+            Purpose::Sweep(source, _) => path.source == *source && seen.is_some_and(|seen| !seen.contains(at)),
             Purpose::NextHops(next_hops) => next_hops.contains(&path.next_hop),
             Purpose::Clear => sources.get(path.source).is_some_and(|source| source.is_native()),
         };
@@ -175,7 +205,7 @@ impl Engine {
                 break;
             }
             *turn -= 1;
-            if wanted(path)
+            if wanted(at, path)
                 && let Some(dest) = table.destination(dest)
             {
                 found.push((dest.key(), dest.id, *path));

@@ -354,6 +354,24 @@ spec:
     }
 
     #[test]
+    fn a_neighbor_may_be_known_by_its_interface_instead_of_its_address() {
+        let with = |more: &str| example().replace("address: 10.0.1.11", more);
+        let (settings, warnings) = read(&document(&with("interface: swp1")));
+        let neighbor = &settings.unwrap().speaker.neighbors[0];
+        assert_eq!(warnings, []);
+        assert_eq!(neighbor.key().to_string(), "swp1 in privnet1");
+        assert!(neighbor.extended_next_hop, "its IPv4 routes need it");
+        // Without the line.
+        let faults = |text: &str| -> Vec<String> {
+            let faults = faults(&with(text)).into_iter();
+            faults.map(|fault| fault.split_once(' ').unwrap().1.to_owned()).collect()
+        };
+        assert_eq!(faults("interface: swp48"), ["spec.neighbors[0].interface Duplicate"]);
+        assert_eq!(faults("interface: swp1\n    address: 10.0.1.11"), ["spec.neighbors[0].address Invalid"]);
+        assert_eq!(faults("interface: swp1\n    localAddress: 10.0.1.10"), ["spec.neighbors[0].localAddress Invalid"]);
+    }
+
+    #[test]
     fn an_unknown_field_is_a_warning_that_names_it() {
         let text = example().replace("  zone: partition-1\n", "  zoone: partition-1\n");
         let (settings, warnings) = read(&document(&text));

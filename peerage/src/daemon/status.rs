@@ -253,7 +253,14 @@ fn neighbor(neighbor: NeighborStatus, local_as: u32) -> schema::Neighbor {
         (false, false) => None,
     };
     let policy = policy.map(|what| format!("{what}: an external neighbour needs a policy (RFC 8212)"));
-    let reason = if established { policy } else { neighbor.nowhere.or(neighbor.last_down).or(policy) };
+    let disabled = neighbor.disabled.iter().map(|family| {
+        format!("{family} is disabled until the session starts over: its routes could not be told apart (RFC 7606)")
+    });
+    let reason = if established {
+        disabled.chain(policy).reduce(|all, one| format!("{all}; {one}"))
+    } else {
+        neighbor.nowhere.or(neighbor.last_down).or(policy)
+    };
     let since = neighbor.established_since.filter(|_| established);
     let uptime = since.and_then(|since| SystemTime::now().duration_since(since).ok());
     let sum = |count: fn(&speaker::FamilyStatus) -> u64| neighbor.families.iter().map(count).sum();

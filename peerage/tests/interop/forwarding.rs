@@ -15,7 +15,6 @@ spec:
   asn: 65000
   routerId: 10.255.0.1
   fib: linux
-  convergence: 8
   api: {socket: SOCKET}
   stateFile: STATE
   vrfs:

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use bgp_session::{Connection, DownReason, Event, Input, Negotiated, Session, State};
 use bgp_wire::notification::cease;
-use bgp_wire::{AfiSafi, Notification, RouteRefresh, Update, UpdateIndex};
+use bgp_wire::{Action, AfiSafi, FamilySet, Notification, RefreshSubtype, RouteRefresh, Update, UpdateIndex};
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -40,6 +40,12 @@ const UNSENT: usize = 256 << 10;
 /// How long a session rests that was ended for what would only happen again.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// How long the neighbour sends no UPDATE before its initial routes count as complete without End-of-RIB.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How long a neighbour may take from the mark that a refresh begins to the one that it ends (RFC 7313 section 4).
+const REFRESH: Duration = Duration::from_secs(360);
+
 /// A neighbour as the shard knows it. Never used twice in one speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NeighborId(pub(crate) u32);
@@ -51,8 +57,12 @@ pub(crate) enum FromSession {
     Established { negotiated: Box<Negotiated>, ends: Ends, outbox: Outbox },
     /// UPDATEs in the order received, parsed once.
     Updates(Vec<(Bytes, UpdateIndex)>),
-    /// A ROUTE-REFRESH.
+    /// A ROUTE-REFRESH. Every beginning of a refresh is followed by its end, whether the neighbour sends that or not.
     Refresh(RouteRefresh),
+    /// Of this family nothing is taken any more, and what was taken goes.
+    Disabled(AfiSafi),
+    /// The neighbour has sent no UPDATE for a while: whoever never sends End-of-RIB has said everything.
+    Quiet,
     /// The shard's queue was full and has room again.
     Room,
     /// The session that was up is down.
@@ -106,6 +116,8 @@ pub(crate) struct View {
     pub(crate) established_count: u64,
     pub(crate) last_down: Option<Arc<str>>,
     pub(crate) negotiated: Option<Negotiated>,
+    /// Families of the session that are disabled for their routes could not be told apart (RFC 7606).
+    pub(crate) disabled: FamilySet,
     pub(crate) messages: MessageCounts,
 }
 
@@ -160,6 +172,7 @@ pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc:
         established_count: 0,
         last_down: None,
         negotiated: None,
+        disabled: FamilySet::EMPTY,
         messages: MessageCounts::default(),
     }));
     let task = Task {
@@ -178,6 +191,8 @@ pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc:
         closing: JoinSet::new(),
         stopping: false,
         restart: None,
+        quiet: None,
+        refreshes: Vec::new(),
         faults: Limit::default(),
         messages: MessageCounts::default(),
         view: Arc::clone(&view),
@@ -204,6 +219,10 @@ struct Task {
     stopping: bool,
     /// When a paused session starts again.
     restart: Option<tokio::time::Instant>,
+    /// When the neighbour counts as quiet, unless something comes.
+    quiet: Option<tokio::time::Instant>,
+    /// Refreshes that have begun, and when they end in any case; the next to end first.
+    refreshes: Vec<(AfiSafi, tokio::time::Instant)>,
     faults: Limit,
     messages: MessageCounts,
     view: Arc<Mutex<View>>,
@@ -219,6 +238,8 @@ enum Wake {
     Writable(Connection),
     Timer,
     Restart,
+    Quiet,
+    Overdue,
     Room,
     ShardGone,
     Messages(Popped),
@@ -244,6 +265,8 @@ impl Task {
                     self.restart = None;
                     self.handle(Input::Start);
                 }
+                Wake::Quiet => self.quiet(),
+                Wake::Overdue => self.overdue(),
                 Wake::Room | Wake::Closed => {}
                 Wake::ShardGone => self.to_shard.clear(),
                 Wake::Messages(popped) => {
@@ -273,7 +296,9 @@ impl Task {
             () = writable(outgoing) => Wake::Writable(Connection::Outgoing),
             () = writable(incoming) => Wake::Writable(Connection::Incoming),
             () = clock.sleep_until(deadline) => Wake::Timer,
-            () = restart(self.restart), if !self.stopping => Wake::Restart,
+            () = at(self.restart), if !self.stopping => Wake::Restart,
+            () = at(self.quiet) => Wake::Quiet,
+            () = at(self.refreshes.first().map(|(_, deadline)| *deadline)) => Wake::Overdue,
             permit = self.shard.reserve(), if !self.to_shard.is_empty() => match permit {
                 Ok(permit) => {
                     if let Some(message) = self.to_shard.pop_front() {
@@ -412,6 +437,23 @@ impl Task {
         self.session.handle_timeout(now);
     }
 
+    /// Nothing came for a while. If more lies unread, because the shard is busy, the neighbour was not quiet.
+    fn quiet(&mut self) {
+        let unread = !self.to_shard.is_empty() || self.transports.iter().flatten().any(Transport::has_unread);
+        self.quiet = unread.then(|| tokio::time::Instant::now() + QUIET);
+        if !unread {
+            self.to_shard.push_back(FromSession::Quiet);
+        }
+    }
+
+    /// A refresh began too long ago: it ends here.
+    fn overdue(&mut self) {
+        let (family, _) = self.refreshes.remove(0);
+        warn!(neighbor = %self.key, %family, "route refresh without an end; what did not come again is withdrawn");
+        let subtype = RefreshSubtype::EndOfRr;
+        self.to_shard.push_back(FromSession::Refresh(RouteRefresh { family, subtype }));
+    }
+
     fn lost(&mut self, connection: Connection) {
         self.transports[slot(connection)] = None;
         self.handle(Input::Closed(connection));
@@ -470,16 +512,35 @@ impl Task {
             Event::Established(negotiated) => self.established(negotiated),
             Event::Update { frame, index } => {
                 self.messages.updates_received += 1;
+                if let Some(quiet) = &mut self.quiet {
+                    *quiet = tokio::time::Instant::now() + QUIET;
+                }
                 let update = Update::from_index(&frame, &index);
-                if update.action().is_some() {
+                if let Some(action) = update.action() {
                     self.messages.faulty_updates += 1;
-                    self.fault(&update);
+                    // That a family is disabled is told once, when it is.
+                    if action < Action::DisableFamily {
+                        self.fault(&update);
+                    }
                 }
                 self.updates.push((frame, index));
             }
-            Event::FamilyDisabled(_) => self.handle(Input::Reset(Notification::new(3, 9))),
+            Event::FamilyDisabled(family) => {
+                warn!(
+                    neighbor = %self.key, %family,
+                    "malformed UPDATE (RFC 7606): its routes cannot be told apart; the family is disabled until the session starts over"
+                );
+                self.hand_over();
+                self.view().disabled.insert(family);
+                self.to_shard.push_back(FromSession::Disabled(family));
+            }
             Event::RouteRefresh(refresh) => {
                 self.hand_over();
+                self.refreshes
+                    .retain(|(family, _)| refresh.subtype == RefreshSubtype::Request || *family != refresh.family);
+                if refresh.subtype == RefreshSubtype::BeginOfRr {
+                    self.refreshes.push((refresh.family, tokio::time::Instant::now() + REFRESH));
+                }
                 self.to_shard.push_back(FromSession::Refresh(refresh));
             }
             Event::Down(reason) => self.down(&reason),
@@ -512,6 +573,8 @@ impl Task {
             (view.local_address, view.remote_address) = (Some(ends.local), Some(ends.remote));
             view.negotiated = Some((*negotiated).clone());
         }
+        // Where both offered graceful restart the end is marked (RFC 4724 section 3).
+        self.quiet = negotiated.graceful_restart.is_none().then(|| tokio::time::Instant::now() + QUIET);
         let (outbox, inbox) = outbox::pair();
         self.inbox = Some(inbox);
         self.to_shard.push_back(FromSession::Established { negotiated, ends, outbox });
@@ -536,13 +599,17 @@ impl Task {
         let text: Arc<str> = reason.to_string().into();
         info!(neighbor = %self.key, reason = %text, "down");
         self.inbox = None;
+        self.quiet = None;
+        self.refreshes.clear();
         // What was received before the end is void with it; the shard has not seen it.
         self.updates.clear();
-        self.to_shard.retain(|message| !matches!(message, FromSession::Updates(_) | FromSession::Refresh(_)));
+        let stands = |message: &FromSession| matches!(message, FromSession::Established { .. } | FromSession::Down(_));
+        self.to_shard.retain(stands);
         self.to_shard.push_back(FromSession::Down(Arc::clone(&text)));
         let mut view = self.view();
         view.established_since = None;
         view.negotiated = None;
+        view.disabled = FamilySet::EMPTY;
         view.last_down = Some(text);
     }
 
@@ -630,9 +697,9 @@ async fn writable(transport: &Option<Transport>) {
     }
 }
 
-async fn restart(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
+async fn at(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
         None => pending().await,
     }
 }

@@ -44,12 +44,23 @@ pub(super) struct Live {
     reachable: Option<IpAddr>,
     pub(super) families: FamilySet,
     pub(super) end_of_rib: FamilySet,
+    /// It has sent nothing for a while.
+    quiet: bool,
+    /// Nothing is taken of these any more.
+    disabled: FamilySet,
     enhanced_refresh: bool,
     outbox: Outbox,
     /// Its queue is full.
     pub(super) behind: bool,
     /// It was told to end for too many prefixes.
     ending: bool,
+}
+
+impl Live {
+    /// It has sent everything. Who does not mark the end has once it is quiet.
+    fn is_complete(&self) -> bool {
+        self.quiet || self.families.difference(self.end_of_rib).difference(self.disabled).is_empty()
+    }
 }
 
 impl Neighbor {
@@ -67,7 +78,7 @@ impl Neighbor {
 
     /// Takes what may change under a session. Says whether the neighbour's routes are needed again.
     pub(super) fn reconfigure(&mut self, config: NeighborConfig, own: (u32, Ipv4Addr)) -> bool {
-        let import = import_policy(&config, own);
+        let import = ImportPolicy { families: self.import.families, ..import_policy(&config, own) };
         let differs = self.import.accept != import.accept;
         self.import = import;
         self.config = config;
@@ -83,7 +94,7 @@ impl Neighbor {
 
     /// It is up and has sent everything.
     pub(super) fn is_complete(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.families.iter().all(|family| live.end_of_rib.contains(family)))
+        self.live.as_ref().is_some_and(Live::is_complete)
     }
 
     fn command(&self, command: Command) {
@@ -125,6 +136,8 @@ impl Worker {
             FromSession::Established { negotiated, ends, outbox } => self.up(id, &negotiated, ends, outbox),
             FromSession::Updates(updates) => self.updates(id, &updates),
             FromSession::Refresh(refresh) => self.refresh(id, refresh),
+            FromSession::Disabled(family) => self.disable(id, family),
+            FromSession::Quiet => self.quiet(id),
             FromSession::Room => self.room(id),
             FromSession::Down(reason) => {
                 self.down(id);
@@ -165,11 +178,14 @@ impl Worker {
             }
         }
         if let Some(neighbor) = self.neighbors.get_mut(&id) {
+            neighbor.import.families = terms.families;
             neighbor.live = Some(Live {
                 source,
                 reachable,
                 families: terms.families,
                 end_of_rib: FamilySet::default(),
+                quiet: false,
+                disabled: FamilySet::EMPTY,
                 enhanced_refresh: terms.enhanced_route_refresh,
                 outbox,
                 behind: false,
@@ -220,9 +236,9 @@ impl Worker {
         for (frame, index) in updates {
             let update = Update::from_index(frame, index);
             if let Some(family) = update.end_of_rib() {
+                let before = live.is_complete();
                 live.end_of_rib.insert(family);
-                let complete = live.families.iter().all(|family| live.end_of_rib.contains(family));
-                if complete {
+                if live.is_complete() && !before {
                     self.events.push(Event::EndOfRib(neighbor.key.clone()));
                 }
                 continue;
@@ -241,14 +257,50 @@ impl Worker {
         self.resolve_new();
     }
 
-    fn refresh(&mut self, id: NeighborId, refresh: RouteRefresh) {
-        if refresh.subtype != RefreshSubtype::Request {
+    fn quiet(&mut self, id: NeighborId) {
+        let Some(neighbor) = self.neighbors.get_mut(&id) else {
             return;
+        };
+        if let Some(live) = &mut neighbor.live
+            && !live.is_complete()
+        {
+            live.quiet = true;
+            self.events.push(Event::EndOfRib(neighbor.key.clone()));
         }
+    }
+
+    fn disable(&mut self, id: NeighborId, family: AfiSafi) {
+        let Some(neighbor) = self.neighbors.get_mut(&id) else {
+            return;
+        };
+        let disabled = FamilySet::EMPTY.with(family);
+        neighbor.import.families = neighbor.import.families.difference(disabled);
+        let Some(live) = &mut neighbor.live else {
+            return;
+        };
+        // A refresh in which nothing comes.
+        ignore_gone(self.engine.begin_refresh(live.source, family));
+        ignore_gone(self.engine.end_refresh(live.source, family));
+        live.disabled.insert(family);
+    }
+
+    fn refresh(&mut self, id: NeighborId, refresh: RouteRefresh) {
         let Some((vrf, live)) = self.live_in(id) else {
             return;
         };
         let (source, enhanced) = (live.source, live.enhanced_refresh);
+        match refresh.subtype {
+            RefreshSubtype::Request => {}
+            RefreshSubtype::BeginOfRr => {
+                ignore_gone(self.engine.begin_refresh(source, refresh.family));
+                return;
+            }
+            RefreshSubtype::EndOfRr => {
+                ignore_gone(self.engine.end_refresh(source, refresh.family));
+                return;
+            }
+            RefreshSubtype::Other(_) => return,
+        }
         if let Some(vrf) = self.vrfs.get_mut(&vrf) {
             match refresh.family {
                 AfiSafi::IPV4_UNICAST => vrf.out4.refresh(source, enhanced),

@@ -37,9 +37,14 @@ impl Raw {
 
     /// A session: OPEN with both families and four-octet AS numbers, and KEEPALIVE, both ways.
     pub(crate) async fn establish(from: IpAddr, to: SocketAddr, asn: u32) -> Self {
+        Self::offering(from, to, asn, &[]).await
+    }
+
+    /// A session with further capabilities in the OPEN.
+    pub(crate) async fn offering(from: IpAddr, to: SocketAddr, asn: u32, more: &[Capability]) -> Self {
         let mut raw = Self::connect(from, to).await;
         let IpAddr::V4(identifier) = from else { panic!("IPv4 addresses only") };
-        let open = OpenBuf {
+        let mut open = OpenBuf {
             asn,
             hold_time: 90,
             identifier,
@@ -50,6 +55,7 @@ impl Raw {
                 Capability::RouteRefresh,
             ],
         };
+        open.capabilities.extend_from_slice(more);
         let mut message = BytesMut::new();
         open.encode(&mut message);
         message.extend_from_slice(&frame::KEEPALIVE_MESSAGE);
@@ -116,6 +122,26 @@ impl Raw {
                 return;
             }
         }
+    }
+
+    /// Reads on until a ROUTE-REFRESH of any kind, and says how many prefixes of IPv4 were announced on the way.
+    pub(crate) async fn until_refresh(&mut self) -> (RouteRefresh, usize) {
+        let mut announced = 0;
+        loop {
+            let octets = self.next().await.expect("a ROUTE-REFRESH before the end");
+            match Message::parse(&octets, &CTX).unwrap() {
+                Message::RouteRefresh(refresh) => return (refresh, announced),
+                Message::Update(update) => announced += update.nlri().count(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a ROUTE-REFRESH.
+    pub(crate) async fn refresh(&mut self, family: AfiSafi, subtype: RefreshSubtype) {
+        let mut message = BytesMut::new();
+        RouteRefresh { family, subtype }.encode(&mut message);
+        self.send(&message).await;
     }
 
     /// Whether the connection stands, as far as what has arrived says.
