@@ -66,6 +66,11 @@ impl<'a> AsPath<'a> {
         if as4_path.is_empty() || all < tail { narrow } else { Self { tail: as4_path, lead: all - tail, ..narrow } }
     }
 
+    /// A view on the value of AS_PATH as it came, whatever is wrong with it; it ends where the octets are no segment.
+    pub fn as_sent(value: &'a [u8], as4: bool) -> Self {
+        if as4 { Self::wide(value) } else { Self::narrow(value, &[]) }
+    }
+
     /// The segments from the nearest AS on.
     pub fn segments(&self) -> Segments<'a> {
         Segments { rest: self.path, wide: self.wide, tail: self.tail, lead: self.lead, in_tail: false }

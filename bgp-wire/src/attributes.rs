@@ -93,6 +93,13 @@ pub struct Aggregator {
     pub identifier: Ipv4Addr,
 }
 
+impl Aggregator {
+    /// From the value of AGGREGATOR or AS4_AGGREGATOR as it came, AS 0 included; `None` where its length is that of neither.
+    pub fn as_sent(value: &[u8]) -> Option<Self> {
+        read_aggregator(value)
+    }
+}
+
 /// `64500 192.0.2.1`.
 impl fmt::Display for Aggregator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -541,6 +548,16 @@ impl<'a> Attributes<'a> {
     /// Every attribute that stands, in the order of the block.
     pub fn iter(&self) -> AttributesIter<'a> {
         AttributesIter { rest: self.block, standing: self.standing, seen: Seen::default() }
+    }
+
+    /// Every attribute as it came, in the order of the block, whether it stands or not, up to where the block is no attribute.
+    pub fn as_sent(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        let mut rest = self.block;
+        core::iter::from_fn(move || {
+            let (attribute, taken) = RawAttribute::read(rest)?;
+            rest = &rest[taken..];
+            Some(attribute)
+        })
     }
 
     /// The octets of the block, as they came.

@@ -39,8 +39,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Work with networks and their peerings
     Network(NetworkArgs),
-    /// Decode BGP messages: JSON lines in, JSON lines out
-    Decode,
+    /// Decode BGP messages: JSON lines, hexadecimal, MRT files, captured packets
+    Decode(crate::decode::DecodeArgs),
     /// Print the version
     Version(VersionArgs),
     /// Print a completion script for a shell
@@ -62,7 +62,7 @@ pub(crate) struct DemoArgs {
     /// How many prefixes the ISP's generated table holds
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub(crate) prefixes: u32,
-    /// Replay this MRT file as the ISP's table instead (plain or gzip)
+    /// Replay this MRT file as the ISP's table instead (plain, gzip or bzip2)
     #[arg(long, value_name = "FILE", conflicts_with = "prefixes")]
     pub(crate) mrt: Option<PathBuf>,
     /// Stay up when the steps are done, and print the API socket

@@ -47,7 +47,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             let NetworkCommand::Peering { command } = args.command;
             client(commands::peering::run(command))?;
         }
-        Command::Decode => decode::run()?,
+        Command::Decode(args) => return Ok(decode::run(args)?),
         Command::Version(args) => version(&args)?,
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -307,23 +307,27 @@ impl<'a> RibEntry<'a> {
     /// The next hop: NEXT_HOP, or the one field that is left of MP_REACH_NLRI in a dump (RFC 6396 section 4.3.4). Some collectors write
     /// the whole attribute instead, which is understood too.
     pub fn next_hop(&self) -> Option<NextHop> {
-        let attributes = self.attributes();
-        if let Some(address) = attributes.next_hop() {
-            return Some(NextHop::Ipv4(address));
+        next_hop(&self.attributes())
+    }
+}
+
+/// The next hop of attributes in a dump.
+pub(super) fn next_hop(attributes: &Attributes<'_>) -> Option<NextHop> {
+    if let Some(address) = attributes.next_hop() {
+        return Some(NextHop::Ipv4(address));
+    }
+    let value = attributes.get(code::MP_REACH_NLRI)?.value;
+    let mut cursor = Cursor::new(if value.first() == Some(&0) { value.get(3..)? } else { value });
+    let len = cursor.u8().ok()?;
+    let octets = cursor.take(len.into()).ok()?;
+    match len {
+        4 => octets.first_chunk::<4>().map(|octets| NextHop::Ipv4((*octets).into())),
+        16 => octets.first_chunk::<16>().map(|octets| NextHop::Ipv6((*octets).into())),
+        32 => {
+            let (global, link_local) = octets.split_first_chunk::<16>()?;
+            let link_local = (*link_local.first_chunk::<16>()?).into();
+            Some(NextHop::Ipv6LinkLocal { global: (*global).into(), link_local })
         }
-        let value = attributes.get(code::MP_REACH_NLRI)?.value;
-        let mut cursor = Cursor::new(if value.first() == Some(&0) { value.get(3..)? } else { value });
-        let len = cursor.u8().ok()?;
-        let octets = cursor.take(len.into()).ok()?;
-        match len {
-            4 => octets.first_chunk::<4>().map(|octets| NextHop::Ipv4((*octets).into())),
-            16 => octets.first_chunk::<16>().map(|octets| NextHop::Ipv6((*octets).into())),
-            32 => {
-                let (global, link_local) = octets.split_first_chunk::<16>()?;
-                let link_local = (*link_local.first_chunk::<16>()?).into();
-                Some(NextHop::Ipv6LinkLocal { global: (*global).into(), link_local })
-            }
-            _ => None,
-        }
+        _ => None,
     }
 }

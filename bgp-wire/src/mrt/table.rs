@@ -2,8 +2,8 @@
 
 use super::error::Bad;
 use super::{MrtFault, WriteError};
-use crate::Attributes;
 use crate::cursor::Cursor;
+use crate::{Attributes, NextHop};
 use alloc::vec::Vec;
 use core::iter::FusedIterator;
 use core::net::IpAddr;
@@ -100,6 +100,11 @@ impl<'a> TableRoute<'a> {
     /// A view on its attributes.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes::from_dump(self.octets, false)
+    }
+
+    /// The next hop: NEXT_HOP, or that of MP_REACH_NLRI.
+    pub fn next_hop(&self) -> Option<NextHop> {
+        super::rib::next_hop(&self.attributes())
     }
 
     fn read(cursor: &mut Cursor<'a>, ipv6: bool) -> Result<Self, Bad> {

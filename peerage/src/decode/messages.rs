@@ -122,7 +122,7 @@ pub(super) fn update(update: &Update<'_>) -> Value {
 }
 
 /// The attributes that stand.
-fn attributes(attributes: &Attributes<'_>) -> Value {
+pub(super) fn attributes(attributes: &Attributes<'_>) -> Value {
     let mut out = Map::new();
     let mut unknown = Vec::new();
     let mut put = |key: &str, value: Value| drop(out.insert(key.to_owned(), value));

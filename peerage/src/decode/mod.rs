@@ -1,175 +1,156 @@
-//! `peerage decode`: BGP messages as JSON.
+//! `peerage decode`: BGP messages and routes out of whatever they are kept in, as text.
 //!
-//! Reads one JSON object per line from standard input, each with a message in hexadecimal and the context it came in; writes one per
-//! line to standard output, in the same order: what the message says, and what RFC 7606 has the receiver do with it. A line that cannot
-//! be read is answered too. Never opens a file or a socket.
+//! Given JSON lines, octets in hexadecimal, MRT files or captured packets, it writes what they say to standard output: for people, as
+//! JSON lines, or as `bgpdump -m` does. What was there and what could not be read is summed up on standard error. It never opens a
+//! socket.
 
+mod bgpdump;
+mod capture;
+mod cases;
 mod families;
+mod filter;
+mod hexadecimal;
+mod json;
 mod messages;
+mod mrt;
+mod pretty;
 mod routes;
+mod show;
+mod sighting;
+mod tally;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, BufRead as _, BufWriter, Write as _};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use bgp_wire::{Action, DecodeCtx, FamilySet, Malformed, Message, Notification, PeerKind, Update};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use clap::{ArgGroup, Args, ValueEnum};
+use ipnet::IpNet;
 
-/// One line of input; other fields are ignored.
-#[derive(Deserialize)]
-struct Case {
-    #[serde(default)]
-    name: Value,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    ctx: Context,
-    msg: Option<String>,
-    hex: Option<String>,
+use filter::Filter;
+use show::Show;
+
+/// The arguments of `peerage decode`. Without any, it answers JSON lines.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("input").multiple(false)))]
+pub(crate) struct DecodeArgs {
+    /// BGP messages in hexadecimal: these, or what standard input has; blanks, line feeds, colons and `0x` are passed over
+    #[arg(long, value_name = "HEX", num_args = 0.., group = "input")]
+    hex: Option<Vec<String>>,
+    /// MRT files (RFC 6396), plain or packed with gzip or bzip2; `-` is standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "input")]
+    mrt: Option<Vec<PathBuf>>,
+    /// Captured packets, pcap or pcapng, plain or packed: the BGP sessions of TCP port 179 in them; `-` is standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "input")]
+    pcap: Option<Vec<PathBuf>>,
+    /// The form of the output; for people if not given
+    #[arg(short, long, value_enum, requires = "input")]
+    output: Option<Form>,
+    /// Only routes to this prefix
+    #[arg(long, value_name = "PREFIX", requires = "input")]
+    prefix: Vec<IpNet>,
+    /// Only routes to this prefix or one within it
+    #[arg(long, value_name = "PREFIX", requires = "input")]
+    longer: Vec<IpNet>,
+    /// Only routes to this prefix or one around it
+    #[arg(long, value_name = "PREFIX", requires = "input")]
+    covering: Vec<IpNet>,
+    /// Only what comes from a peer in this AS
+    #[arg(long, value_name = "ASN", requires = "input", value_parser = asn)]
+    peer_as: Vec<u32>,
+    /// Only routes that this AS originates
+    #[arg(long, value_name = "ASN", requires = "input", value_parser = asn)]
+    origin_as: Vec<u32>,
+    /// Only routes with this AS in their path
+    #[arg(long = "as", value_name = "ASN", requires = "input", value_parser = asn)]
+    in_path: Vec<u32>,
+    /// AS numbers have two octets, where no OPEN says how many
+    #[arg(long, requires = "input", conflicts_with = "mrt")]
+    as2: bool,
+    /// Routes have path identifiers, where no OPEN says whether (RFC 7911)
+    #[arg(long, requires = "input", conflicts_with = "mrt")]
+    add_path: bool,
 }
 
-/// How the message is to be read.
-#[derive(Deserialize)]
-#[serde(default)]
-struct Context {
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Some lines for each message or route, for people
+    Pretty,
+    /// One JSON document per line
+    Json,
+    /// One line per route, as `bgpdump -m` writes them
+    Bgpdump,
+}
+
+/// How messages are to be read where nothing else says so.
+#[derive(Debug, Clone, Copy)]
+struct Assumed {
     as4: bool,
-    addpath: Vec<String>,
-    families: Vec<String>,
-    extmsg: bool,
-    peer: Peer,
-    oad: bool,
+    add_path: bool,
 }
 
-impl Default for Context {
-    fn default() -> Self {
-        Self { as4: true, addpath: Vec::new(), families: Vec::new(), extmsg: false, peer: Peer::Any, oad: false }
+fn asn(text: &str) -> Result<u32, String> {
+    bgp_wire::parse_asn(text).map_err(|error| error.to_string())
+}
+
+/// Decodes. The exit code tells whether all of the input could be read; what it means is another matter.
+///
+/// # Errors
+/// Standard output cannot be written, or standard input not be read as JSON lines.
+pub(crate) fn run(args: DecodeArgs) -> io::Result<ExitCode> {
+    let filter = Filter {
+        exact: args.prefix,
+        longer: args.longer,
+        covering: args.covering,
+        peer_as: args.peer_as,
+        origin_as: args.origin_as,
+        in_path: args.in_path,
+    };
+    let assumed = Assumed { as4: !args.as2, add_path: args.add_path };
+    let mut show = Show::new(args.output.unwrap_or(Form::Pretty), filter);
+    let whole = if let Some(texts) = args.hex {
+        hexadecimal::run(&texts, assumed, &mut show)
+    } else if let Some(files) = args.mrt {
+        each(&files, &mut show, |file, show| mrt::run(file, show))
+    } else if let Some(files) = args.pcap {
+        each(&files, &mut show, |file, show| capture::run(file, assumed, show))
+    } else {
+        return cases::run().map(|()| ExitCode::SUCCESS);
+    };
+    match whole.and_then(|whole| show.flush().map(|()| whole)) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
+        // A reader that has gone away, such as `head`, has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Peer {
-    Any,
-    Ebgp,
-    Ibgp,
-    Confed,
-}
-
-impl Context {
-    fn decoding(&self) -> DecodeCtx {
-        DecodeCtx {
-            as4: self.as4,
-            add_path: self.addpath.iter().filter_map(|name| families::from_name(name)).collect(),
-            extended_message: self.extmsg,
-            extended_next_hop: FamilySet::ALL,
-            peer: match self.peer {
-                // Within one administrative domain, an external peer may send what an internal one may.
-                Peer::Ebgp if self.oad => PeerKind::Unknown,
-                Peer::Any => PeerKind::Unknown,
-                Peer::Ebgp => PeerKind::External,
-                Peer::Ibgp => PeerKind::Internal,
-                Peer::Confed => PeerKind::Confederation,
-            },
+/// Decodes file after file, each with its sum; whether all could be read.
+fn each(
+    files: &[PathBuf],
+    show: &mut Show,
+    decode: impl Fn(Box<dyn Read + Send>, &mut Show) -> io::Result<()>,
+) -> io::Result<bool> {
+    let mut whole = true;
+    for path in files {
+        let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+        show.start(&name);
+        match open(path) {
+            Ok(file) => decode(file, show)?,
+            Err(error) => show.unreadable(&error.to_string()),
         }
+        whole &= show.finish()?;
     }
+    Ok(whole)
 }
 
-/// Answers every line of standard input.
-pub(crate) fn run() -> io::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    for line in io::stdin().lock().split(b'\n') {
-        let line = line?;
-        if line.iter().any(|octet| !octet.is_ascii_whitespace()) {
-            writeln!(out, "{}", answer(&line))?;
-        }
-    }
-    out.flush()
-}
-
-/// The answer to one line.
-fn answer(line: &[u8]) -> Value {
-    let unreadable = |name: Value, problem: String| {
-        let treatment = "session-reset";
-        json!({"name": name, "ok": false, "treatment": treatment, "error": null, "problem": problem})
-    };
-    let case: Case = match serde_json::from_slice(line) {
-        Ok(case) => case,
-        Err(error) => {
-            let name = serde_json::from_slice::<Value>(line).ok().and_then(|value| value.get("name").cloned());
-            return unreadable(name.unwrap_or_default(), format!("the line is no case: {error}"));
-        }
-    };
-    let fragment = case.msg.is_none() && case.kind == "nlri";
-    let Some(text) = case.msg.or(case.hex) else {
-        return unreadable(case.name, "neither msg nor hex is given".to_owned());
-    };
-    let Some(mut octets) = from_hex(&text) else {
-        return unreadable(case.name, "the octets are not in hexadecimal".to_owned());
-    };
-    if fragment && let Some(family) = case.ctx.families.first().and_then(|name| families::from_name(name)) {
-        octets = families::announcing(family, &octets);
-    }
-    let mut answer = Map::new();
-    answer.insert("name".to_owned(), case.name);
-    match Message::parse(&octets, &case.ctx.decoding()) {
-        // A message alone has no session in which another family could go on.
-        Ok(Message::Update(update)) if let Some(malformed) = update.reset() => refuse(&malformed, &mut answer),
-        Ok(message) => describe(&message, &octets, &mut answer),
-        Err(malformed) => refuse(&malformed, &mut answer),
-    }
-    Value::Object(answer)
-}
-
-fn describe(message: &Message<'_>, octets: &[u8], answer: &mut Map<String, Value>) {
-    let mut put = |key: &str, value: Value| drop(answer.insert(key.to_owned(), value));
-    let treatment = match message {
-        Message::Update(update) => treatment(update),
-        _ => "accept",
-    };
-    put("ok", json!(treatment == "accept"));
-    put("treatment", json!(treatment));
-    put("error", Value::Null);
-    match message {
-        Message::Open(open) => put("open", messages::open(open)),
-        Message::Update(update) => {
-            put("update", messages::update(update));
-            let attributes = update.attributes();
-            if !update.index().ctx().as4 && !attributes.unmerged_as_path().is_empty() {
-                put("effective_as_path", json!(attributes.as_path().to_string()));
-            }
-            if attributes.as4_aggregator().is_some()
-                && let Some(aggregator) = attributes.aggregator()
-            {
-                put("effective_aggregator", messages::aggregator(aggregator));
-            }
-        }
-        Message::Notification(notification) => put("notification", messages::notification(notification)),
-        Message::RouteRefresh(refresh) => put("route_refresh", messages::route_refresh(refresh, octets)),
-        Message::Keepalive => {}
-    }
-}
-
-fn treatment(update: &Update<'_>) -> &'static str {
-    // A next hop that cannot be a host's makes the routes unusable; only of external peers is it asked (RFC 4271 section 6.3).
-    let unusable = update.index().ctx().peer == PeerKind::External
-        && !update.nlri().is_empty()
-        && update.next_hop().is_some_and(|next_hop| !next_hop.is_host());
-    match update.action() {
-        Some(Action::DisableFamily | Action::SessionReset) => "session-reset",
-        Some(Action::TreatAsWithdraw) => "treat-as-withdraw",
-        _ if unusable => "treat-as-withdraw",
-        Some(Action::AttributeDiscard) => "attribute-discard",
-        None => "accept",
-    }
-}
-
-fn refuse(malformed: &Malformed, answer: &mut Map<String, Value>) {
-    let notification = Notification::from(malformed);
-    answer.insert("ok".to_owned(), json!(false));
-    answer.insert("treatment".to_owned(), json!("session-reset"));
-    answer.insert("error".to_owned(), messages::notification(&notification));
-    answer.insert("problem".to_owned(), json!(malformed.to_string()));
+fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    if path == Path::new("-") { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

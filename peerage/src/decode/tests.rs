@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::answer;
+use super::cases::answer;
 
 fn decoded(case: &Value) -> Value {
     answer(case.to_string().as_bytes())
@@ -55,7 +55,7 @@ fn a_line_that_is_no_case_is_answered_by_name() {
     assert_eq!((&answer["name"], &answer["ok"]), (&json!("odd"), &json!(false)));
     let answer = decoded(&json!({"name": "none"}));
     assert_eq!((&answer["name"], &answer["ok"]), (&json!("none"), &json!(false)));
-    let answer = super::answer(b"{");
+    let answer = answer(b"{");
     assert_eq!((&answer["name"], &answer["ok"]), (&Value::Null, &json!(false)));
 }
 

@@ -5,19 +5,17 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use bgp_wire::mrt::{Body, PeerMessage, Reader};
+use bgp_wire::mrt::{Body, PeerMessage, Stream, StreamError};
 use bgp_wire::{Action, AsPathBuf, Attributes, AttributesBuilder, Community, Message, Nlri, Origin, Update};
 use bytes::Bytes;
 use ipnet::IpNet;
 use speaker::Injected;
 
 use super::table;
-
-/// Most octets that an MRT file may unpack to.
-const MRT_LIMIT: u64 = 4 << 30;
 
 /// One thing that the ISP does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +38,6 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 pub(crate) enum FeedError {
     Read(PathBuf, io::Error),
-    TooLarge(PathBuf),
     NoRoutes(PathBuf),
 }
 
@@ -48,9 +45,12 @@ impl fmt::Display for FeedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::TooLarge(path) => write!(f, "{}: unpacks to more than {} GiB", path.display(), MRT_LIMIT >> 30),
             Self::NoRoutes(path) => {
-                write!(f, "{}: no unicast routes in it; is it an MRT file (RFC 6396), plain or gzip?", path.display())
+                write!(
+                    f,
+                    "{}: no unicast routes in it; is it an MRT file (RFC 6396), plain, gzip or bzip2?",
+                    path.display()
+                )
             }
         }
     }
@@ -72,14 +72,21 @@ impl Feed {
         feed
     }
 
-    /// The routes of an MRT file, plain or gzip: the UPDATEs of the first peer in it, or a table's first route to each
+    /// The routes of an MRT file, plain or packed: the UPDATEs of the first peer in it, or a table's first route to each
     /// prefix.
     pub(crate) fn mrt(path: &Path) -> Result<Self, FeedError> {
-        let octets = read(path)?;
+        let fail = |error| FeedError::Read(path.to_owned(), error);
+        let file = File::open(path).map_err(fail)?;
+        let mut stream = Stream::decompressing(file).map_err(fail)?;
         let mut feed = Self { origin: format!("replayed from {}", path.display()), ..Self::default() };
         let mut peer = None;
         // A record that cannot be read is skipped, as the reader goes on after it.
-        for record in Reader::new(&octets).flatten() {
+        while let Some(record) = stream.next_record() {
+            let record = match record {
+                Ok(record) => record,
+                Err(StreamError::Read { error, .. }) => return Err(fail(error)),
+                Err(StreamError::Record(_)) => continue,
+            };
             match record.body {
                 Body::Message(message) if *peer.get_or_insert(message.between.peer) == message.between.peer => {
                     feed.replay(&message)
@@ -189,19 +196,4 @@ fn announced<'a>(update: &Update<'a>) -> impl Iterator<Item = IpNet> + use<'a> {
 
 fn prefixes<'a, F: bgp_wire::Family>(nlri: Nlri<'a, F>) -> impl Iterator<Item = IpNet> + use<'a, F> {
     nlri.map(|(_, key)| key.into())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, FeedError> {
-    let fail = |error| FeedError::Read(path.to_owned(), error);
-    let octets = std::fs::read(path).map_err(fail)?;
-    if !octets.starts_with(&[0x1f, 0x8b]) {
-        return Ok(octets);
-    }
-    let mut unpacked = Vec::new();
-    let mut reader = flate2::read::MultiGzDecoder::new(octets.as_slice()).take(MRT_LIMIT + 1);
-    reader.read_to_end(&mut unpacked).map_err(fail)?;
-    if unpacked.len() as u64 > MRT_LIMIT {
-        return Err(FeedError::TooLarge(path.to_owned()));
-    }
-    Ok(unpacked)
 }
