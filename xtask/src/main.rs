@@ -6,6 +6,7 @@ mod fuzz;
 mod interop;
 mod no_std;
 mod packages;
+mod replay;
 mod run;
 mod seeds;
 mod soak;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   interop [FILTER]     only the tests against real daemons and the real kernel
   vectors DIR          decode every case of a folder of wire vectors, and compare
   no-std               check that bgp-wire needs no operating system
+  replay DIR           replay every file of collected routing data, and compare how it ends
   fuzz [--minutes N]   every fuzz target: a short round, or N minutes shared among them;
                        says how often each was run
   soak [--events N] [--seed N]
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["no-std"] => no_std::check(),
         ["interop", filter @ ..] => interop::run(filter),
         ["vectors", folder] => vectors::run(std::path::Path::new(folder)),
+        ["replay", folder] => replay::run(std::path::Path::new(folder)),
         ["fuzz"] => fuzz::run(fuzz::Length::Short).map(drop),
         ["fuzz", "--minutes", minutes] => match minutes.parse() {
             Ok(minutes @ 1..) => fuzz::run(fuzz::Length::Minutes(minutes)).map(drop),

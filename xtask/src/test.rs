@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands.
 
 use crate::run::{self, Tally};
-use crate::{counts, fuzz, no_std, packages, vectors};
+use crate::{counts, fuzz, no_std, packages, replay, vectors};
 
 /// Runs every check, the cheap ones first, and ends with one line that counts the tests.
 pub(crate) fn everything() -> Result<(), String> {
@@ -31,10 +31,14 @@ pub(crate) fn everything() -> Result<(), String> {
     rest
 }
 
-/// Runs the wire vectors where they are kept beside the checkout.
+/// Runs the wire vectors and replays the routing data where they are kept beside the checkout.
 fn vectors_counted(tally: &mut Tally) -> Result<(), String> {
     if let Some(folder) = vectors::beside() {
         vectors::run(&folder)?;
+        tally.passed += 1;
+    }
+    if let Some(folder) = replay::beside() {
+        replay::run(&folder)?;
         tally.passed += 1;
     }
     Ok(())

@@ -115,7 +115,7 @@ pub(crate) fn run(args: DecodeArgs) -> io::Result<ExitCode> {
     let whole = if let Some(texts) = args.hex {
         hexadecimal::run(&texts, assumed, &mut show)
     } else if let Some(files) = args.mrt {
-        each(&files, &mut show, |file, show| mrt::run(file, show))
+        each(&files, &mut show, mrt::run)
     } else if let Some(files) = args.pcap {
         each(&files, &mut show, |file, show| capture::run(file, assumed, show))
     } else {

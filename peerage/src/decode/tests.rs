@@ -55,7 +55,7 @@ fn a_line_that_is_no_case_is_answered_by_name() {
     assert_eq!((&answer["name"], &answer["ok"]), (&json!("odd"), &json!(false)));
     let answer = decoded(&json!({"name": "none"}));
     assert_eq!((&answer["name"], &answer["ok"]), (&json!("none"), &json!(false)));
-    let answer = answer(b"{");
+    let answer = super::cases::answer(b"{");
     assert_eq!((&answer["name"], &answer["ok"]), (&Value::Null, &json!(false)));
 }
 
