@@ -1,5 +1,7 @@
 //! MRT records written out by hand, of each kind that is read.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod util;
 
 use bgp_wire::mrt::{
