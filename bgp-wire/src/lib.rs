@@ -13,6 +13,22 @@
 //! assert!(matches!(message, Message::Keepalive));
 //! # Ok::<(), bgp_wire::Malformed>(())
 //! ```
+//!
+//! # What it costs
+//!
+//! No octets, however chosen, make it panic, take more than time linear in their number, or allocate more than this:
+//!
+//! | What | allocates at most |
+//! |---|---|
+//! | [`Message::parse`], the views it gives, [`mrt::Reader`], BMP | nothing; a NOTIFICATION and an error, the octets they quote |
+//! | [`Update::faults`], if there are any | 16 octets for each of the message |
+//! | [`Update::canonical_attributes`], [`AttributesBuilder::from_canonical`] | 4 for each of the message or block |
+//! | [`AsPathBuf`] of a view | 16 for each of the attribute |
+//! | [`OpenBuf`] of a view | 64 for each of the message |
+//! | text | 48 for each of the text |
+//! | `mrt::Stream` | 256 KiB, and 2 for each of the file, but of no record more than its longest |
+//!
+//! To each come at most 512 octets whatever the input. Encoding takes what it writes, and a constant.
 
 #![no_std]
 

@@ -366,7 +366,9 @@ impl<'a> Update<'a> {
             return Some(AfiSafi::IPV4_UNICAST);
         }
         let unreach = self.mp_unreach()?;
-        (unreach.nlri_octets.is_empty() && self.attributes().iter().count() == 1).then_some(unreach.family)
+        // The one attribute there is, those that do not stand included.
+        let (_, taken) = RawAttribute::read(self.attributes().octets())?;
+        (unreach.nlri_octets.is_empty() && taken == self.attributes().octets().len()).then_some(unreach.family)
     }
 
     /// Appends the attributes in canonical form: the key under which they are interned. See [`crate::AttributesBuilder`].

@@ -253,6 +253,9 @@ fn the_end_of_a_family_is_seen_in_either_form() {
     assert_eq!(end(&update(&[8, 10], &[], &[])), None);
     assert_eq!(end(&update(&[], &[&[0x80, 15, 4, 0, 2, 1, 0]], &[])), None);
     assert_eq!(end(&update(&[], &[ORIGIN, &[0x80, 15, 3, 0, 2, 1]], &[])), None);
+    let discarded = [0x40, 5, 4, 0, 0, 0, 1];
+    assert_eq!(end(&update(&[], &[&[0x80, 15, 3, 0, 2, 1], &discarded], &[])), None, "one that is discarded counts");
+    assert_eq!(end(&update(&[], &[&discarded, &[0x80, 15, 3, 0, 2, 1]], &[])), None, "one that is discarded counts");
 }
 
 #[test]
