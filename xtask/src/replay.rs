@@ -38,7 +38,7 @@ struct End {
 
 /// The files, and what is known of each.
 fn known() -> [(&'static str, End); 5] {
-    let add_path = || End { prefixes: 31, peers: 2, routes: 62, with_path_id: 62, ..End::default() };
+    let add_path = || End { prefixes: 33, peers: 3, routes: 62, with_path_id: 62, ..End::default() };
     [
         (
             "updates.et-header.2015.gz",

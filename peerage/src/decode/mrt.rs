@@ -27,8 +27,11 @@ pub(super) fn run(file: Box<dyn Read + Send>, show: &mut Show) -> io::Result<()>
                 self::record(&record, &mut peers, show)?;
             }
             Err(error) => {
-                let torn = matches!(&error, StreamError::Record(error) if error.fault == MrtFault::Torn);
-                let hint = if torn && records == 0 { "; is it an MRT file (RFC 6396)?" } else { "" };
+                let foreign = matches!(
+                    &error,
+                    StreamError::Record(error) if matches!(error.fault, MrtFault::Torn | MrtFault::Oversized(_))
+                );
+                let hint = if foreign && records == 0 { "; is it an MRT file (RFC 6396)?" } else { "" };
                 show.unreadable(&format!("{error}{hint}"));
             }
         }

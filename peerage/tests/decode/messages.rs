@@ -32,7 +32,7 @@ UPDATE
   attribute           99 (flags c0) abcd
 "
     );
-    assert_eq!(stderr(&output), "hex: 82 octets\n  1 UPDATE\n  2 routes announced, 1 route withdrawn\n  1 shown\n");
+    assert_eq!(stderr(&output), "hex: 77 octets\n  1 UPDATE\n  2 routes announced, 1 route withdrawn\n  1 shown\n");
 }
 
 #[test]
@@ -54,12 +54,12 @@ OPEN
   capability          add-path tuples family ipv4-unicast mode 3
 KEEPALIVE
 NOTIFICATION
-  error               Cease, Administrative Shutdown: \"hello\"
+  error               cease: administrative shutdown (\"hello\")
 ROUTE-REFRESH
   family              ipv4-unicast
 malformed message
   fault               attribute 99: a well-known attribute is not known here (at octet 23)
-  answer              UPDATE Message Error, Unrecognized Well-known Attribute
+  answer              UPDATE message error: unrecognized well-known attribute
   octets              {}
 ",
             hex(&reset)
