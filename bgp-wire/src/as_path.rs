@@ -161,24 +161,31 @@ fn write_segment(kind: SegmentKind, mut asns: Asns<'_>, out: &mut Vec<u8>, mut w
 /// The AS numbers as text: `64500 64501 {64502,64503} (64504)`.
 impl fmt::Display for AsPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, segment) in self.segments().enumerate() {
-            if at > 0 {
-                f.write_str(" ")?;
-            }
-            let (open, between, close) = match segment.kind {
-                SegmentKind::Sequence => ("", " ", ""),
-                SegmentKind::Set => ("{", ",", "}"),
-                SegmentKind::ConfedSequence => ("(", " ", ")"),
-                SegmentKind::ConfedSet => ("[", ",", "]"),
-            };
-            f.write_str(open)?;
-            for (at, asn) in segment.asns.enumerate() {
-                write!(f, "{}{asn}", if at > 0 { between } else { "" })?;
-            }
-            f.write_str(close)?;
-        }
-        Ok(())
+        show(self.segments().map(|segment| (segment.kind, segment.asns)), f)
     }
+}
+
+fn show<A: IntoIterator<Item = u32>>(
+    segments: impl Iterator<Item = (SegmentKind, A)>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    for (at, (kind, asns)) in segments.enumerate() {
+        if at > 0 {
+            f.write_str(" ")?;
+        }
+        let (open, between, close) = match kind {
+            SegmentKind::Sequence => ("", " ", ""),
+            SegmentKind::Set => ("{", ",", "}"),
+            SegmentKind::ConfedSequence => ("(", " ", ")"),
+            SegmentKind::ConfedSet => ("[", ",", "]"),
+        };
+        f.write_str(open)?;
+        for (at, asn) in asns.into_iter().enumerate() {
+            write!(f, "{}{asn}", if at > 0 { between } else { "" })?;
+        }
+        f.write_str(close)?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for AsPath<'_> {
@@ -407,6 +414,6 @@ impl From<AsPath<'_>> for AsPathBuf {
 /// As [`AsPath`] is shown.
 impl fmt::Display for AsPathBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        AsPath::wide(&self.to_wide()).fmt(f)
+        show(self.segments().map(|(kind, asns)| (kind, asns.iter().copied())), f)
     }
 }

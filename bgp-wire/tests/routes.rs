@@ -128,6 +128,21 @@ fn a_flow_specification_is_shown_by_component() {
 }
 
 #[test]
+fn of_a_flow_specifications_prefix_some_bit_counts_or_there_is_none() {
+    let form = Form { family: AfiSafi::IPV6_FLOWSPEC, withdrawn: false };
+    for (octets, sound) in [
+        (&[3, 1, 0, 0][..], true),
+        (&[4, 1, 9, 8, 0x80], true),
+        (&[3, 1, 8, 8], false),
+        (&[3, 1, 8, 9], false),
+        (&[0], false),
+    ] {
+        let routes: Vec<_> = Routes::<FlowRoute<'_>>::new(octets, false, form).unwrap().collect();
+        assert_eq!(routes.iter().map(|(_, route)| route.is_sound()).collect::<Vec<_>>(), [sound], "{octets:?}");
+    }
+}
+
+#[test]
 fn a_route_that_is_cut_short_disables_its_family() {
     let narrow = [192, 0, 2, 1];
     let cases: [(AfiSafi, &[u8], &[u8]); 6] = [

@@ -27,6 +27,14 @@ fn as_paths_are_read_and_shown() {
 }
 
 #[test]
+fn a_path_is_shown_whole_though_no_segment_on_the_wire_could_hold_it() {
+    let mut path = AsPathBuf::new();
+    path.push(bgp_wire::SegmentKind::ConfedSequence, 1..=300);
+    path.push(bgp_wire::SegmentKind::Set, 1..=20_000);
+    assert_eq!(path.to_string().parse(), Ok(path));
+}
+
+#[test]
 fn as_numbers_are_read_in_plain_notation() {
     assert_eq!(parse_asn("64500"), Ok(64500));
     assert_eq!(parse_asn("AS4200000000"), Ok(4_200_000_000));

@@ -210,7 +210,8 @@ impl<'a> FlowComponent<'a> {
 fn split_prefix(octets: &[u8], ipv6: bool) -> Option<(IpNet, u8, &[u8])> {
     let (&bits, rest) = octets.split_first()?;
     let (offset, rest) = if ipv6 { rest.split_first().map(|(offset, rest)| (*offset, rest))? } else { (0, rest) };
-    let pattern_bits = bits.checked_sub(offset)?;
+    // RFC 8956 section 3.1: some bit has to count, but in the component of no bits at all.
+    let pattern_bits = bits.checked_sub(offset).filter(|bits| *bits > 0 || offset == 0)?;
     let (pattern, rest) = rest.split_at_checked(usize::from(pattern_bits).div_ceil(8))?;
     let mut wide = [0; 16];
     wide.get_mut(..pattern.len())?.copy_from_slice(pattern);
