@@ -92,7 +92,7 @@ pub fn flow(is_ipv6: bool) -> impl Strategy<Value = Vec<u8>> {
                 FlowComponent::Destination { prefix, offset: 0 }.write(&mut out);
             }
             if let Some((prefix, (offset, some))) = source {
-                let offset = if is_ipv6 && some { offset.min(prefix.prefix_len()) } else { 0 };
+                let offset = if is_ipv6 && some { offset.min(prefix.prefix_len().saturating_sub(1)) } else { 0 };
                 // The bits before the offset do not count, and are zero.
                 let prefix = match prefix {
                     IpNet::V6(net) => {
