@@ -3,8 +3,9 @@
 //! A view never decodes more than it is asked for, and holds nothing but the block and where in it each known attribute stands.
 
 use crate::as_path::{self, AsPath};
-use crate::community::{Community, ExtendedCommunity, LargeCommunity, List};
-use crate::{Action, DecodeCtx, ErrorCode, PeerKind};
+use crate::community::{Community, LargeCommunity, List};
+use crate::ext_community::{ExtendedCommunity, Ipv6ExtendedCommunity};
+use crate::{Action, DecodeCtx, ErrorCode, PeerKind, prefix_sid, tunnel};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -41,12 +42,22 @@ pub mod code {
     pub const AS4_PATH: u8 = 17;
     /// AS4_AGGREGATOR (RFC 6793).
     pub const AS4_AGGREGATOR: u8 = 18;
+    /// PMSI_TUNNEL (RFC 6514).
+    pub const PMSI_TUNNEL: u8 = 22;
+    /// TUNNEL_ENCAPSULATION (RFC 9012).
+    pub const TUNNEL_ENCAPSULATION: u8 = 23;
+    /// IPV6_ADDRESS_SPECIFIC_EXTENDED_COMMUNITIES (RFC 5701).
+    pub const IPV6_EXTENDED_COMMUNITIES: u8 = 25;
     /// AIGP, the accumulated IGP metric (RFC 7311).
     pub const AIGP: u8 = 26;
+    /// BGP-LS, what is said of a link or node (RFC 9552).
+    pub const LINK_STATE: u8 = 29;
     /// LARGE_COMMUNITY (RFC 8092).
     pub const LARGE_COMMUNITIES: u8 = 32;
     /// OTC, Only to Customer (RFC 9234).
     pub const ONLY_TO_CUSTOMER: u8 = 35;
+    /// PREFIX_SID (RFC 8669, RFC 9252).
+    pub const PREFIX_SID: u8 = 40;
 }
 
 /// Bits of the octet before an attribute's type (RFC 4271 section 4.3).
@@ -76,11 +87,17 @@ pub enum Origin {
 /// `igp`, `egp`, `incomplete`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(self.name())
+    }
+}
+
+impl Origin {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
             Self::Igp => "igp",
             Self::Egp => "egp",
             Self::Incomplete => "incomplete",
-        })
+        }
     }
 }
 
@@ -172,9 +189,14 @@ const KNOWN: u64 = {
         code::EXTENDED_COMMUNITIES,
         code::AS4_PATH,
         code::AS4_AGGREGATOR,
+        code::PMSI_TUNNEL,
+        code::TUNNEL_ENCAPSULATION,
+        code::IPV6_EXTENDED_COMMUNITIES,
         code::AIGP,
+        code::LINK_STATE,
         code::LARGE_COMMUNITIES,
         code::ONLY_TO_CUSTOMER,
+        code::PREFIX_SID,
     ];
     let (mut known, mut at) = (0, 0);
     while at < codes.len() {
@@ -190,18 +212,18 @@ pub(crate) const fn is_known(code: u8) -> bool {
     code < 64 && KNOWN & (1 << code) != 0
 }
 
-/// Whether attributes of this type are part of a canonical block. AIGP is not: it goes only where it is configured to (RFC 7311 section
-/// 3.3).
+/// Whether attributes of this type can be part of a canonical block.
 pub(crate) const fn is_canonical(code: u8) -> bool {
     !matches!(
         code,
-        code::NEXT_HOP
-            | code::MP_REACH_NLRI
-            | code::MP_UNREACH_NLRI
-            | code::AS4_PATH
-            | code::AS4_AGGREGATOR
-            | code::AIGP
+        code::NEXT_HOP | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI | code::AS4_PATH | code::AS4_AGGREGATOR
     )
+}
+
+/// Whether attributes of this type go from what was received into a canonical block. AIGP does not: it goes only where it is configured
+/// to (RFC 7311 section 3.3).
+const fn is_passed_on(code: u8) -> bool {
+    is_canonical(code) && code != code::AIGP
 }
 
 /// The Optional and Transitive bits a known type must have.
@@ -214,7 +236,8 @@ pub(crate) const fn expected_flags(code: u8) -> u8 {
         | code::CLUSTER_LIST
         | code::MP_REACH_NLRI
         | code::MP_UNREACH_NLRI
-        | code::AIGP => flag::OPTIONAL,
+        | code::AIGP
+        | code::LINK_STATE => flag::OPTIONAL,
         _ => flag::OPTIONAL | flag::TRANSITIVE,
     }
 }
@@ -286,7 +309,10 @@ pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(),
         return Err((AttributeDiscard, ErrorCode::UnexpectedAttribute));
     }
     if (attribute.flags ^ expected_flags(attribute.code)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0 {
-        let action = if attribute.code == code::AIGP { AttributeDiscard } else { TreatAsWithdraw };
+        let action = match attribute.code {
+            code::AIGP | code::TUNNEL_ENCAPSULATION | code::LINK_STATE | code::PREFIX_SID => AttributeDiscard,
+            _ => TreatAsWithdraw,
+        };
         return Err((action, ErrorCode::AttributeFlags));
     }
     let length = |fits: bool, action| {
@@ -317,7 +343,15 @@ pub(crate) fn check(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> Result<(),
         }
         code::COMMUNITIES | code::CLUSTER_LIST => list_of(4),
         code::EXTENDED_COMMUNITIES => list_of(8),
+        code::IPV6_EXTENDED_COMMUNITIES => list_of(20),
         code::LARGE_COMMUNITIES => list_of(12),
+        code::PMSI_TUNNEL => length(value.len() >= 5, TreatAsWithdraw),
+        code::TUNNEL_ENCAPSULATION => {
+            length(!value.is_empty(), AttributeDiscard)?;
+            length(tunnel::tunnels_are_sound(value), TreatAsWithdraw)
+        }
+        code::LINK_STATE => length(link_state_is_sound(value), AttributeDiscard),
+        code::PREFIX_SID => length(prefix_sid::is_sound(value), AttributeDiscard),
         code::AIGP => length(aigp_is_sound(value), AttributeDiscard),
         code::AS4_PATH => {
             length(value.len() <= as_path::MAX_AS4_LEN, AttributeDiscard)?;
@@ -343,6 +377,17 @@ fn aigp_is_sound(mut value: &[u8]) -> bool {
             return false;
         }
         value = rest;
+    }
+    value.is_empty()
+}
+
+/// Whether the value is whole TLVs, of a type and a length in two octets each (RFC 9552 section 8.2.2).
+fn link_state_is_sound(mut value: &[u8]) -> bool {
+    while let Some((&[_, _, high, low], rest)) = value.split_first_chunk() {
+        match rest.get(usize::from(u16::from_be_bytes([high, low]))..) {
+            Some(rest) => value = rest,
+            None => return false,
+        }
     }
     value.is_empty()
 }
@@ -508,12 +553,23 @@ impl<'a> Attributes<'a> {
         List::new(self.value(code::EXTENDED_COMMUNITIES).unwrap_or_default())
     }
 
+    /// IPV6_ADDRESS_SPECIFIC_EXTENDED_COMMUNITIES.
+    pub fn ipv6_ext_communities(&self) -> List<'a, Ipv6ExtendedCommunity> {
+        List::new(self.value(code::IPV6_EXTENDED_COMMUNITIES).unwrap_or_default())
+    }
+
+    /// BGP-LS, as it came: TLVs that this crate does not read.
+    pub fn link_state(&self) -> Option<&'a [u8]> {
+        self.value(code::LINK_STATE)
+    }
+
     /// LARGE_COMMUNITY.
     pub fn large_communities(&self) -> List<'a, LargeCommunity> {
         List::new(self.value(code::LARGE_COMMUNITIES).unwrap_or_default())
     }
 
-    /// AIGP: the IGP metric accumulated along the way; that of the first TLV counts. Not part of a canonical block.
+    /// AIGP: the IGP metric accumulated along the way; that of the first TLV counts. Part of a canonical
+    /// block only where [`crate::AttributesBuilder::aigp`] put it.
     pub fn aigp(&self) -> Option<u64> {
         let mut rest = self.value(code::AIGP)?;
         while let Some((kind, metric, after)) = split_aigp_tlv(rest) {
@@ -567,15 +623,21 @@ impl<'a> Attributes<'a> {
 
     /// Appends the canonical form; see [`crate::AttributesBuilder`] for what that is.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
+        self.write_where(is_passed_on, out);
+    }
+
+    /// As [`Self::write_canonical`], of the types that are to be included.
+    #[inline]
+    pub(crate) fn write_where(&self, included: impl Fn(u8) -> bool + Copy, out: &mut Vec<u8>) {
         let start = out.len();
         let mut last = 0;
         for attribute in self.iter() {
-            if !is_canonical(attribute.code) {
+            if !included(attribute.code) {
                 continue;
             }
             if attribute.code < last {
                 out.truncate(start);
-                return self.write_sorted(out);
+                return self.write_sorted(included, out);
             }
             last = attribute.code;
             self.write_one(attribute, out);
@@ -585,8 +647,8 @@ impl<'a> Attributes<'a> {
     /// As [`Self::write_canonical`], for a block whose attributes are not in the order of their types. However many the block has, at
     /// most one of each type is left to sort.
     #[cold]
-    fn write_sorted(&self, out: &mut Vec<u8>) {
-        let mut attributes: Vec<_> = self.iter().filter(|attribute| is_canonical(attribute.code)).collect();
+    fn write_sorted(&self, included: impl Fn(u8) -> bool, out: &mut Vec<u8>) {
+        let mut attributes: Vec<_> = self.iter().filter(|attribute| included(attribute.code)).collect();
         attributes.sort_unstable_by_key(|attribute| attribute.code);
         attributes.into_iter().for_each(|attribute| self.write_one(attribute, out));
     }

@@ -2,9 +2,14 @@
 
 use crate::as_path::{AsPath, AsPathBuf, SegmentKind};
 use crate::attributes::{
-    Aggregator, Attributes, Origin, RawAttribute, code, expected_flags, flag, is_known, write_aggregator,
+    Aggregator, Attributes, Origin, RawAttribute, check, code, expected_flags, flag, is_canonical, is_known,
+    write_aggregator,
 };
-use crate::community::{Community, ExtendedCommunity, LargeCommunity, Listed};
+use crate::community::{Community, LargeCommunity, Listed};
+use crate::ext_community::{ExtendedCommunity, Ipv6ExtendedCommunity};
+use crate::prefix_sid::PrefixSidTlv;
+use crate::tunnel::PmsiTunnel;
+use crate::{DecodeCtx, PeerKind};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -52,7 +57,7 @@ impl fmt::Debug for AttributeBlock {
 /// In canonical form two blocks are the same octets exactly if they say the same: attributes ascend by type, lengths take as few octets
 /// as they can, flags are those of the type (the Partial bit of transitive ones is kept), AS numbers have four octets. NEXT_HOP,
 /// MP_REACH_NLRI and MP_UNREACH_NLRI are left out, since they belong to the routes; so are AS4_PATH and AS4_AGGREGATOR, which are merged,
-/// and unknown attributes that are not transitive. An unknown transitive one has its Partial bit set (RFC 4271 section 5).
+/// AIGP unless it was put in here, and unknown attributes that are not transitive. An unknown transitive one has its Partial bit set (RFC 4271 section 5).
 ///
 /// It edits the block in place, so that a change of a few attributes costs a few moves of some octets; [`Self::reset`] keeps its room.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -79,7 +84,7 @@ impl AttributesBuilder {
     /// Forgets everything and begins with the attributes of a canonical block.
     pub fn reset(&mut self, block: &[u8]) -> &mut Self {
         self.block.clear();
-        Attributes::canonical(block).write_canonical(&mut self.block);
+        Attributes::canonical(block).write_where(is_canonical, &mut self.block);
         self
     }
 
@@ -249,6 +254,52 @@ impl AttributesBuilder {
     /// Removes a large community wherever it is.
     pub fn remove_large_community(&mut self, community: LargeCommunity) -> &mut Self {
         self.discard(code::LARGE_COMMUNITIES, community)
+    }
+
+    /// Sets IPV6_ADDRESS_SPECIFIC_EXTENDED_COMMUNITIES; none removes it.
+    pub fn ipv6_ext_communities(&mut self, communities: impl IntoIterator<Item = Ipv6ExtendedCommunity>) -> &mut Self {
+        self.set_list(code::IPV6_EXTENDED_COMMUNITIES, communities)
+    }
+
+    /// Sets or removes PMSI_TUNNEL.
+    pub fn pmsi_tunnel(&mut self, tunnel: Option<PmsiTunnel<'_>>) -> &mut Self {
+        let value = tunnel.map(|tunnel| {
+            let mut value = Vec::new();
+            tunnel.write(&mut value);
+            value
+        });
+        self.set_or_remove(code::PMSI_TUNNEL, value.as_deref())
+    }
+
+    /// Sets TUNNEL_ENCAPSULATION to tunnels that [`crate::Tunnel::encode`] wrote; none removes it.
+    pub fn tunnels(&mut self, octets: &[u8]) -> &mut Self {
+        self.set_octets(code::TUNNEL_ENCAPSULATION, octets)
+    }
+
+    /// Sets PREFIX_SID; none removes it.
+    pub fn prefix_sid<'t>(&mut self, tlvs: impl IntoIterator<Item = PrefixSidTlv<'t>>) -> &mut Self {
+        let mut value = Vec::new();
+        tlvs.into_iter().for_each(|tlv| tlv.write(&mut value));
+        self.set_octets(code::PREFIX_SID, &value)
+    }
+
+    /// Sets BGP-LS to these TLVs; none removes it.
+    pub fn link_state(&mut self, octets: &[u8]) -> &mut Self {
+        self.set_octets(code::LINK_STATE, octets)
+    }
+
+    /// Sets or removes AIGP (RFC 7311), which is for the caller to do where it is configured.
+    pub fn aigp(&mut self, metric: Option<u64>) -> &mut Self {
+        let value = metric.map(|metric| [&[1, 0, 11][..], &metric.to_be_bytes()].concat());
+        self.set_or_remove(code::AIGP, value.as_deref())
+    }
+
+    /// What the attribute would not be read with is not written: then it is left out.
+    fn set_octets(&mut self, code: u8, value: &[u8]) -> &mut Self {
+        let attribute = RawAttribute { flags: expected_flags(code), code, value };
+        let ctx = DecodeCtx { peer: PeerKind::Unknown, ..DecodeCtx::default() };
+        let sound = !value.is_empty() && value.len() <= usize::from(u16::MAX) && check(&attribute, &ctx).is_ok();
+        self.set_or_remove(code, sound.then_some(value))
     }
 
     /// Sets or removes OTC (RFC 9234).

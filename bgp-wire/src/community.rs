@@ -1,4 +1,4 @@
-//! Communities: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092), as values and as lists in an attribute.
+//! Communities, standard (RFC 1997) and large (RFC 8092), and the lists of values that attributes have.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -24,13 +24,23 @@ impl Community {
     /// The peer is about to go (RFC 8326).
     pub const GRACEFUL_SHUTDOWN: Self = Self(0xffff_0000);
 
-    pub(crate) const NAMED: [(&'static str, Self); 6] = [
+    /// An own route that came back through another VPN is to be taken (RFC 7611).
+    pub const ACCEPT_OWN: Self = Self(0xffff_0001);
+    /// The route is stale, kept for long after its peer went (RFC 9494).
+    pub const LLGR_STALE: Self = Self(0xffff_0006);
+    /// The route is not to be kept for long (RFC 9494).
+    pub const NO_LLGR: Self = Self(0xffff_0007);
+
+    pub(crate) const NAMED: [(&'static str, Self); 9] = [
         ("no-export", Self::NO_EXPORT),
         ("no-advertise", Self::NO_ADVERTISE),
         ("no-export-subconfed", Self::NO_EXPORT_SUBCONFED),
         ("no-peer", Self::NO_PEER),
         ("blackhole", Self::BLACKHOLE),
         ("graceful-shutdown", Self::GRACEFUL_SHUTDOWN),
+        ("accept-own", Self::ACCEPT_OWN),
+        ("llgr-stale", Self::LLGR_STALE),
+        ("no-llgr", Self::NO_LLGR),
     ];
 
     /// The community `asn:value`.
@@ -84,61 +94,6 @@ impl fmt::Display for LargeCommunity {
     }
 }
 
-/// An extended community: eight octets, the first one or two a type (RFC 4360).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ExtendedCommunity(pub [u8; 8]);
-
-const ROUTE_TARGET: u8 = 2;
-const ROUTE_ORIGIN: u8 = 3;
-
-impl ExtendedCommunity {
-    /// The route target `asn:value`, with a 2-octet AS number (RFC 4360 section 4).
-    pub const fn route_target_as2(asn: u16, value: u32) -> Self {
-        let ([a, b], [c, d, e, f]) = (asn.to_be_bytes(), value.to_be_bytes());
-        Self([0, ROUTE_TARGET, a, b, c, d, e, f])
-    }
-
-    /// The route target `asn:value`, with a 4-octet AS number (RFC 5668).
-    pub const fn route_target_as4(asn: u32, value: u16) -> Self {
-        let ([a, b, c, d], [e, f]) = (asn.to_be_bytes(), value.to_be_bytes());
-        Self([2, ROUTE_TARGET, a, b, c, d, e, f])
-    }
-
-    /// The route target `address:value`.
-    pub const fn route_target_ipv4(address: Ipv4Addr, value: u16) -> Self {
-        let ([a, b, c, d], [e, f]) = (address.octets(), value.to_be_bytes());
-        Self([1, ROUTE_TARGET, a, b, c, d, e, f])
-    }
-
-    /// Whether the community stays within the AS (the T bit of the type is set).
-    pub const fn is_transitive(self) -> bool {
-        self.0[0] & 0x40 == 0
-    }
-}
-
-/// `rt:64500:100` for a route target, `soo:…` for a route origin, `0x` and 16 hexadecimal digits for any other.
-impl fmt::Display for ExtendedCommunity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [kind, subtype, a, b, c, d, e, g] = self.0;
-        let name = match subtype {
-            ROUTE_TARGET => "rt",
-            ROUTE_ORIGIN => "soo",
-            _ => "",
-        };
-        match kind {
-            0 if !name.is_empty() => {
-                write!(f, "{name}:{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g]))
-            }
-            1 if !name.is_empty() => write!(f, "{name}:{}:{}", Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g])),
-            // The L keeps a 4-octet AS number below 65536 apart from a 2-octet one.
-            2 if !name.is_empty() => {
-                write!(f, "{name}:{}L:{}", u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, g]))
-            }
-            _ => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
-        }
-    }
-}
-
 /// A value of fixed size that an attribute lists. Sealed.
 pub trait Listed: Copy + sealed::Sealed {
     /// Octets on the wire.
@@ -157,7 +112,8 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Community {}
     impl Sealed for super::LargeCommunity {}
-    impl Sealed for super::ExtendedCommunity {}
+    impl Sealed for crate::ExtendedCommunity {}
+    impl Sealed for crate::Ipv6ExtendedCommunity {}
     impl Sealed for core::net::Ipv4Addr {}
 }
 
@@ -189,18 +145,6 @@ impl Listed for LargeCommunity {
         for part in [self.global, self.local1, self.local2] {
             out.extend_from_slice(&part.to_be_bytes());
         }
-    }
-}
-
-impl Listed for ExtendedCommunity {
-    const LEN: usize = 8;
-
-    fn read(octets: &[u8]) -> Option<Self> {
-        octets.first_chunk().map(|octets| Self(*octets))
-    }
-
-    fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
     }
 }
 

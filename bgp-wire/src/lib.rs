@@ -46,6 +46,7 @@ mod community;
 mod cursor;
 mod encode;
 mod error;
+mod ext_community;
 mod family;
 mod filters;
 pub mod frame;
@@ -54,9 +55,11 @@ pub mod mrt;
 mod nlri;
 pub mod notification;
 mod open;
+mod prefix_sid;
 mod refresh;
 pub mod routes;
 mod text;
+mod tunnel;
 mod update;
 
 pub use as_path::{AS_TRANS, AsPath, AsPathBuf, Asns, Segment, SegmentKind, Segments};
@@ -66,16 +69,19 @@ pub use capability::{
     AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily, LongLivedFamily,
     MultipleLabels, PathsLimit, Role, RouteFilterFamily, RouteFilterMode,
 };
-pub use community::{Community, ExtendedCommunity, LargeCommunity, List, Listed};
+pub use community::{Community, LargeCommunity, List, Listed};
 pub use encode::{EncodeError, UpdateEncoder};
 pub use error::{Action, ErrorCode, Fault, Malformed};
+pub use ext_community::{Administrator, ExtendedCommunity, Ipv6ExtendedCommunity, TypedCommunity};
 pub use family::{AfiSafi, Family, FamilySet, Ipv4Unicast, Ipv6Unicast};
 pub use filters::{FilterList, PrefixFilter, PrefixFilterAction, RouteFilters};
 pub use message::{DecodeCtx, EncodeCtx, Message, PeerKind};
 pub use nlri::Nlri;
 pub use notification::Notification;
 pub use open::{Capabilities, Open, OpenBuf};
+pub use prefix_sid::{PrefixSid, PrefixSidTlv, SidStructure, Srv6Service, Srv6Sid};
 pub use refresh::{RefreshSubtype, RouteRefresh};
 pub use routes::{EvpnRoute, Form, LabelledPrefix, RouteDistinguisher, Routes, VpnPrefix};
-pub use text::{TextError, parse_asn};
+pub use text::{Asdot, TextError, parse_asn, parse_prefix};
+pub use tunnel::{PmsiTunnel, PmsiTunnelKind, SubTlv, Tunnel, Tunnels};
 pub use update::{MpReach, MpUnreach, NextHop, Update, UpdateIndex};

@@ -54,6 +54,33 @@ impl<'a> FlowRoute<'a> {
     }
 }
 
+/// A flow specification that owns its octets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FlowRouteBuf {
+    pub(crate) distinguisher: Option<RouteDistinguisher>,
+    pub(crate) ipv6: bool,
+    pub(crate) octets: Vec<u8>,
+}
+
+impl<'a> From<&'a FlowRouteBuf> for FlowRoute<'a> {
+    fn from(route: &'a FlowRouteBuf) -> Self {
+        Self { distinguisher: route.distinguisher, ipv6: route.ipv6, octets: &route.octets }
+    }
+}
+
+impl From<FlowRoute<'_>> for FlowRouteBuf {
+    fn from(route: FlowRoute<'_>) -> Self {
+        Self { distinguisher: route.distinguisher, ipv6: route.ipv6, octets: route.octets.to_vec() }
+    }
+}
+
+/// As [`FlowRoute`] is shown.
+impl fmt::Display for FlowRouteBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        FlowRoute::from(self).fmt(f)
+    }
+}
+
 /// From here on a length takes two octets, the first of which starts with four ones (RFC 8955 section 4.1).
 const LONG: usize = 0xf0;
 const MAX_LEN: usize = 0x0fff;
@@ -171,6 +198,16 @@ impl<'a> FlowComponent<'a> {
         }
     }
 
+    /// The type with this name.
+    pub(crate) fn kind_of(name: &str) -> Option<u8> {
+        NAMES.iter().skip(1).position(|known| *known == name).map(|at| at as u8 + 1)
+    }
+
+    /// Whether the field's operators are about bits, not numbers (RFC 8955 section 4.2.1.2).
+    pub(crate) const fn is_of_bits(kind: u8) -> bool {
+        matches!(kind, TCP_FLAGS | FRAGMENT)
+    }
+
     /// Appends the component.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(self.kind());
@@ -234,7 +271,7 @@ impl fmt::Display for FlowComponent<'_> {
             }
             Self::Field { kind, operations } => {
                 write!(f, "{name} ")?;
-                operations.show(matches!(*kind, TCP_FLAGS | FRAGMENT), f)
+                operations.show(Self::is_of_bits(*kind), f)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Prefixes with MPLS labels (RFC 8277), and those of VPNs, with a route distinguisher too (RFC 4364, RFC 4659).
 
 use super::{Form, Route, is_ipv6, is_of, prefix, sealed, write_prefix};
-use crate::{AfiSafi, FamilySet};
+use crate::{Administrator, AfiSafi, FamilySet};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -125,20 +125,30 @@ pub struct RouteDistinguisher(pub [u8; 8]);
 impl RouteDistinguisher {
     /// `asn:number` with a 2-octet AS number (type 0).
     pub const fn as2(asn: u16, number: u32) -> Self {
-        let ([a, b], [c, d, e, f]) = (asn.to_be_bytes(), number.to_be_bytes());
-        Self([0, 0, a, b, c, d, e, f])
+        Self::of(Administrator::As2 { asn, number })
     }
 
     /// `address:number` (type 1).
     pub const fn ipv4(address: Ipv4Addr, number: u16) -> Self {
-        let ([a, b, c, d], [e, f]) = (address.octets(), number.to_be_bytes());
-        Self([0, 1, a, b, c, d, e, f])
+        Self::of(Administrator::Ipv4 { address, number })
     }
 
     /// `asn:number` with a 4-octet AS number (type 2).
     pub const fn as4(asn: u32, number: u16) -> Self {
-        let ([a, b, c, d], [e, f]) = (asn.to_be_bytes(), number.to_be_bytes());
-        Self([0, 2, a, b, c, d, e, f])
+        Self::of(Administrator::As4 { asn, number })
+    }
+
+    const fn of(administrator: Administrator) -> Self {
+        let [a, b, c, d, e, f] = administrator.octets();
+        Self([0, administrator.kind(), a, b, c, d, e, f])
+    }
+
+    /// Whose number it is, and the number; `None` for a type that is not assigned.
+    pub const fn administrator(self) -> Option<Administrator> {
+        match self.0 {
+            [0, kind @ 0..=2, a, b, c, d, e, f] => Some(Administrator::read(kind, [a, b, c, d, e, f])),
+            _ => None,
+        }
     }
 
     pub(super) fn split(octets: &[u8]) -> Option<(Self, &[u8])> {
@@ -149,13 +159,16 @@ impl RouteDistinguisher {
 /// `64500:100`, `192.0.2.1:100`, `64500L:100` where the AS number has four octets, else `0x` and 16 hexadecimal digits.
 impl fmt::Display for RouteDistinguisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [kind0, kind1, a, b, c, d, e, g] = self.0;
-        match (kind0, kind1) {
-            (0, 0) => write!(f, "{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g])),
-            (0, 1) => write!(f, "{}:{}", Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g])),
-            (0, 2) => write!(f, "{}L:{}", u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, g])),
-            _ => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
+        match self.administrator() {
+            Some(administrator) => administrator.fmt(f),
+            None => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
         }
+    }
+}
+
+impl From<Administrator> for RouteDistinguisher {
+    fn from(administrator: Administrator) -> Self {
+        Self::of(administrator)
     }
 }
 

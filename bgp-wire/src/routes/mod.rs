@@ -11,7 +11,7 @@ mod opaque;
 mod target;
 
 pub use evpn::{EthernetSegmentId, EvpnRoute, Mac};
-pub use flow::{FlowComponent, FlowRoute, Operations};
+pub use flow::{FlowComponent, FlowRoute, FlowRouteBuf, Operations};
 pub use labelled::{LabelledPrefix, Labels, RouteDistinguisher, VpnPrefix};
 pub use opaque::OpaqueRoutes;
 pub use target::TargetMembership;

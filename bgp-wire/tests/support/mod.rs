@@ -5,9 +5,11 @@ use bgp_wire::routes::{
     EthernetSegmentId, EvpnRoute, FlowComponent, Labels, Mac, Operations, RouteDistinguisher, TargetMembership,
 };
 use bgp_wire::{
-    AddPath, AddPathMode, AfiSafi, Capability, EncodeCtx, ExtendedCommunity, ExtendedNextHop, FamilySet, FilterList,
-    GracefulRestart, GracefulRestartFamily, LongLivedFamily, MultipleLabels, NextHop, PathsLimit, PrefixFilter,
-    PrefixFilterAction, RouteFilterFamily, RouteFilterMode, RouteFilters,
+    AddPath, AddPathMode, Administrator, AfiSafi, Aggregator, AsPathBuf, AttributesBuilder, Capability, Community,
+    EncodeCtx, ExtendedCommunity, ExtendedNextHop, FamilySet, FilterList, GracefulRestart, GracefulRestartFamily,
+    Ipv6ExtendedCommunity, LargeCommunity, LongLivedFamily, MultipleLabels, NextHop, Origin, PathsLimit, PmsiTunnel,
+    PmsiTunnelKind, PrefixFilter, PrefixFilterAction, PrefixSid, PrefixSidTlv, RouteFilterFamily, RouteFilterMode,
+    RouteFilters, SegmentKind, SidStructure, Srv6Service, Srv6Sid, SubTlv, Tunnel, TypedCommunity,
 };
 use ipnet::IpNet;
 use proptest::collection::{btree_set, vec};
@@ -122,8 +124,165 @@ pub fn target() -> impl Strategy<Value = (u8, Vec<u8>)> {
     ]
 }
 
+pub fn administrator() -> impl Strategy<Value = Administrator> {
+    prop_oneof![
+        any::<(u16, u32)>().prop_map(|(asn, number)| Administrator::As2 { asn, number }),
+        any::<(u32, u16)>().prop_map(|(asn, number)| Administrator::As4 { asn, number }),
+        (ipv4(), any::<u16>()).prop_map(|(address, number)| Administrator::Ipv4 { address, number }),
+    ]
+}
+
+pub fn mac() -> impl Strategy<Value = Mac> {
+    any::<[u8; 6]>().prop_map(Mac)
+}
+
+/// Every kind of extended community, of any content.
 pub fn ext_community() -> impl Strategy<Value = ExtendedCommunity> {
-    any::<[u8; 8]>().prop_map(ExtendedCommunity)
+    let typed = prop_oneof![
+        administrator().prop_map(TypedCommunity::RouteTarget),
+        administrator().prop_map(TypedCommunity::RouteOrigin),
+        any::<(u16, u32)>()
+            .prop_map(|(asn, bits)| TypedCommunity::LinkBandwidth { asn, bandwidth: f32::from_bits(bits) }),
+        (0..2u16, any::<u32>()).prop_map(|(flags, color)| TypedCommunity::Color { flags, color }),
+        prop_oneof![0..20u16, any::<u16>()].prop_map(TypedCommunity::Encapsulation),
+        Just(TypedCommunity::DefaultGateway),
+        (0..4u8, any::<u32>()).prop_map(|(flags, sequence)| TypedCommunity::MacMobility { flags, sequence }),
+        (0..4u8, 0..1u32 << 24).prop_map(|(flags, label)| TypedCommunity::EsiLabel { flags, label }),
+        mac().prop_map(TypedCommunity::EsImport),
+        mac().prop_map(TypedCommunity::RouterMac),
+    ];
+    prop_oneof![4 => typed.prop_map(ExtendedCommunity::from), 1 => any::<[u8; 8]>().prop_map(ExtendedCommunity)]
+}
+
+pub fn ipv6_ext_community() -> impl Strategy<Value = Ipv6ExtendedCommunity> {
+    (prop_oneof![Just(0), Just(0x40), any::<u8>()], prop_oneof![2..4u8, any::<u8>()], ipv6(), any::<u16>())
+        .prop_map(|(kind, subtype, address, number)| Ipv6ExtendedCommunity::new(kind, subtype, address, number))
+}
+
+/// A tunnel's flags, kind, label and identifier.
+pub fn pmsi() -> impl Strategy<Value = (u8, PmsiTunnelKind, u32, Vec<u8>)> {
+    let identifier = prop_oneof![
+        Just(Vec::new()),
+        ipv4().prop_map(|address| address.octets().to_vec()),
+        ipv6().prop_map(|address| address.octets().to_vec()),
+        vec(any::<u8>(), 0..40),
+    ];
+    (any::<u8>(), prop_oneof![0..9u8, any::<u8>()].prop_map(PmsiTunnelKind::from), 0..1u32 << 24, identifier)
+}
+
+/// The octets of one to three tunnels.
+pub fn tunnels() -> impl Strategy<Value = Vec<u8>> {
+    let sub_tlv = (any::<u8>(), vec(any::<u8>(), 0..30));
+    vec((prop_oneof![Just(8), any::<u16>()], vec(sub_tlv, 0..5)), 1..4).prop_map(|tunnels| {
+        let mut out = Vec::new();
+        for (kind, sub_tlvs) in &tunnels {
+            let sub_tlvs = sub_tlvs.iter().map(|(kind, value)| SubTlv { kind: *kind, value });
+            Tunnel::encode(*kind, sub_tlvs, &mut out);
+        }
+        out
+    })
+}
+
+fn srv6_sid() -> impl Strategy<Value = Srv6Sid> {
+    let structure = any::<[u8; 6]>().prop_map(|[block, node, function, argument, transposed, transposed_at]| {
+        SidStructure { block, node, function, argument, transposed, transposed_at }
+    });
+    (ipv6(), any::<u8>(), any::<u16>(), option::of(structure)).prop_map(|(sid, flags, behavior, structure)| Srv6Sid {
+        sid,
+        flags,
+        behavior,
+        structure,
+    })
+}
+
+/// The octets of what PREFIX_SID says.
+pub fn prefix_sid() -> impl Strategy<Value = Vec<u8>> {
+    let label_index = any::<(u16, u32)>().prop_map(|(flags, index)| {
+        let mut out = Vec::new();
+        PrefixSidTlv::LabelIndex { flags, index }.write(&mut out);
+        out
+    });
+    let srgb = (any::<u16>(), vec(any::<[u8; 6]>(), 1..4)).prop_map(|(flags, ranges)| {
+        let mut out = Vec::new();
+        PrefixSidTlv::OriginatorSrgb { flags, ranges: &ranges }.write(&mut out);
+        out
+    });
+    let service = (any::<bool>(), vec(srv6_sid(), 0..3)).prop_map(|(l2, sids)| {
+        let (octets, mut out) = (Srv6Service::encode(&sids), Vec::new());
+        let service = Srv6Service::from_octets(&octets).expect("a service");
+        assert_eq!(service.sids().collect::<Vec<_>>(), sids);
+        if l2 { PrefixSidTlv::Srv6L2Service(service) } else { PrefixSidTlv::Srv6L3Service(service) }.write(&mut out);
+        out
+    });
+    let other = (7..=255u8, vec(any::<u8>(), 0..20)).prop_map(|(kind, value)| {
+        let mut out = Vec::new();
+        PrefixSidTlv::Other { kind, value: &value }.write(&mut out);
+        out
+    });
+    vec(prop_oneof![label_index, srgb, service, other], 1..4).prop_map(|tlvs| tlvs.concat())
+}
+
+/// The octets of TLVs with a type and a length in two octets each.
+pub fn link_state() -> impl Strategy<Value = Vec<u8>> {
+    vec((any::<u16>(), vec(any::<u8>(), 0..30)), 1..5).prop_map(|tlvs| {
+        let tlv = |(kind, value): (u16, Vec<u8>)| {
+            [&kind.to_be_bytes()[..], &(value.len() as u16).to_be_bytes(), &value].concat()
+        };
+        tlvs.into_iter().flat_map(tlv).collect()
+    })
+}
+
+pub fn asn() -> impl Strategy<Value = u32> {
+    prop_oneof![1..=70_000u32, Just(23456), 1..=u32::MAX]
+}
+
+/// Confederation segments only in front and with small numbers: nothing else survives two octets (RFC 6793 section 4.2.2).
+pub fn as_path() -> impl Strategy<Value = AsPathBuf> {
+    let confed =
+        (prop_oneof![Just(SegmentKind::ConfedSequence), Just(SegmentKind::ConfedSet)], vec(1..=65535u32, 1..4));
+    let plain = (prop_oneof![3 => Just(SegmentKind::Sequence), 1 => Just(SegmentKind::Set)], vec(asn(), 1..6));
+    (vec(confed, 0..2), vec(plain, 0..4)).prop_map(|(confed, plain)| {
+        let mut path = AsPathBuf::new();
+        confed.into_iter().chain(plain).for_each(|(kind, asns)| path.push(kind, asns));
+        path
+    })
+}
+
+/// A canonical block with any of the attributes there are.
+pub fn attributes() -> impl Strategy<Value = Vec<u8>> {
+    let origin = prop_oneof![Just(Origin::Igp), Just(Origin::Egp), Just(Origin::Incomplete)];
+    let numbers = any::<(Option<u32>, Option<u32>, bool, Option<u32>, Option<u64>)>();
+    let first = (origin, as_path(), numbers, option::of((asn(), ipv4())), option::of(ipv4()), vec(ipv4(), 0..3));
+    let lists = (
+        vec(any::<u32>().prop_map(Community), 0..5),
+        vec(ext_community(), 0..4),
+        vec(ipv6_ext_community(), 0..3),
+        vec(any::<(u32, u32, u32)>().prop_map(|(a, b, c)| LargeCommunity::new(a, b, c)), 0..4),
+    );
+    let further = (
+        option::of(pmsi()),
+        prop_oneof![Just(Vec::new()), tunnels()],
+        prop_oneof![Just(Vec::new()), prefix_sid()],
+        prop_oneof![Just(Vec::new()), link_state()],
+        vec((41..=255u8, vec(any::<u8>(), 0..300)), 0..3),
+    );
+    (first, lists, further).prop_map(|(first, lists, further)| {
+        let (origin, path, (med, local_pref, atomic, otc, aigp), aggregator, originator, clusters) = first;
+        let mut builder = AttributesBuilder::new(origin);
+        builder.as_path(&path).med(med).local_pref(local_pref).atomic_aggregate(atomic).only_to_customer(otc);
+        builder.aggregator(aggregator.map(|(asn, identifier)| Aggregator { asn, identifier }));
+        builder.originator_id(originator).cluster_list(clusters).aigp(aigp);
+        builder.communities(lists.0).ext_communities(lists.1).ipv6_ext_communities(lists.2).large_communities(lists.3);
+        let (pmsi, tunnels, prefix_sid, link_state, unknown) = further;
+        if let Some((flags, kind, label, identifier)) = &pmsi {
+            builder.pmsi_tunnel(Some(PmsiTunnel { flags: *flags, kind: *kind, label: *label, identifier }));
+        }
+        builder.tunnels(&tunnels).prefix_sid(PrefixSid::of(&prefix_sid)).link_state(&link_state);
+        for (code, value) in &unknown {
+            builder.unknown(*code, value);
+        }
+        builder.build()
+    })
 }
 
 pub fn next_hop() -> impl Strategy<Value = NextHop> {

@@ -152,15 +152,20 @@ pub(super) fn attributes(attributes: &Attributes<'_>) -> Value {
             code::AS4_AGGREGATOR => put("as4_aggregator", attributes.as4_aggregator().map_or(Value::Null, aggregator)),
             code::LARGE_COMMUNITIES => put("large_communities", list(attributes.large_communities())),
             code::ONLY_TO_CUSTOMER => put("otc", json!(attributes.only_to_customer())),
-            code::MP_REACH_NLRI | code::MP_UNREACH_NLRI => {}
-            22 => put("pmsi", json!({"raw": raw()})),
-            23 => put("tunnel_encap", json!({"raw": raw()})),
-            25 => put("ipv6_ext_communities", list(attribute.value.chunks(20).map(hex))),
+            code::MP_REACH_NLRI | code::MP_UNREACH_NLRI | code::PREFIX_SID => {}
+            code::PMSI_TUNNEL => put("pmsi", json!({"raw": raw()})),
+            code::TUNNEL_ENCAPSULATION => put("tunnel_encap", json!({"raw": raw()})),
+            code::IPV6_EXTENDED_COMMUNITIES => {
+                put("ipv6_ext_communities", list(attributes.ipv6_ext_communities().map(|community| hex(&community.0))));
+            }
             code::AIGP => put("aigp", json!({"metric": attributes.aigp(), "raw": raw()})),
-            29 => put("bgp_ls", json!({"raw": raw()})),
-            40 => put("prefix_sid", json!({"raw": raw()})),
+            code::LINK_STATE => put("bgp_ls", json!({"raw": raw()})),
             kind => unknown.push(json!({"type": kind, "flags": attribute.flags, "value": raw()})),
         }
+    }
+    // Of this one no value is shown, but its octets; those of one that was discarded too.
+    if let Some(attribute) = attributes.as_sent().find(|attribute| attribute.code == code::PREFIX_SID) {
+        put("prefix_sid", json!({"raw": hex(attribute.value)}));
     }
     if !unknown.is_empty() {
         put("unknown", unknown.into());
