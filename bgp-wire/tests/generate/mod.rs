@@ -323,6 +323,39 @@ fn tlvs() -> BoxedStrategy<Vec<u8>> {
     vec(prop_oneof![metric, other], 1..4).prop_map(|list| list.concat()).boxed()
 }
 
+fn parts(kinds: &'static [u8], kind_octets: usize, most: usize) -> BoxedStrategy<Vec<u8>> {
+    let one = (select(kinds), vec(any::<u8>(), 0..most)).prop_map(move |(kind, value)| {
+        let mut octets = vec![0; kind_octets - 1];
+        octets.extend([kind, 0, value.len() as u8]);
+        octets.extend(value);
+        octets
+    });
+    vec(one, 1..4).prop_map(|parts| parts.concat()).boxed()
+}
+
+fn tunnels() -> BoxedStrategy<Vec<u8>> {
+    let sub_tlv = (any::<u8>(), vec(any::<u8>(), 0..9)).prop_map(|(kind, value)| match kind {
+        0..=127 => [vec![kind, value.len() as u8], value].concat(),
+        _ => [vec![kind, 0, value.len() as u8], value].concat(),
+    });
+    let tunnel = vec(sub_tlv, 0..4).prop_map(|sub_tlvs| {
+        let sub_tlvs = sub_tlvs.concat();
+        [vec![0, 8, 0, sub_tlvs.len() as u8], sub_tlvs].concat()
+    });
+    vec(tunnel, 1..4).prop_map(|tunnels| tunnels.concat()).boxed()
+}
+
+fn prefix_sid() -> BoxedStrategy<Vec<u8>> {
+    let sized = |kind: u8, value: Vec<u8>| [vec![kind, 0, value.len() as u8], value].concat();
+    let sid = (octets(21), prop_oneof![Just(Vec::new()), parts(&[1, 2], 1, 8)])
+        .prop_map(move |(head, structure)| sized(1, [head, structure].concat()));
+    let service = (select(&[5u8, 6][..]), vec(sid, 0..3))
+        .prop_map(move |(kind, sids)| sized(kind, [vec![0], sids.concat()].concat()));
+    let srgb = (1..4usize).prop_flat_map(|count| octets(2 + 6 * count)).prop_map(move |value| sized(3, value));
+    let index = octets(7).prop_map(move |value| sized(1, value));
+    vec(prop_oneof![service, srgb, index, parts(&[2, 4, 7, 255], 1, 9)], 1..4).prop_map(|tlvs| tlvs.concat()).boxed()
+}
+
 /// A sound attribute of this type, other than the multiprotocol ones, as this peer may send it.
 fn sound(code: u8, ctx: DecodeCtx) -> BoxedStrategy<Vec<u8>> {
     let width = if ctx.as4 { 4 } else { 2 };
@@ -339,6 +372,11 @@ fn sound(code: u8, ctx: DecodeCtx) -> BoxedStrategy<Vec<u8>> {
         17 => framed(0xc0, 17, as_path(4, true)),
         18 => framed(0xc0, 18, (asn(4), octets(4)).prop_map(|(asn, id)| [asn, id].concat()).boxed()),
         26 => framed(0x80, 26, tlvs()),
+        22 => framed(0xc0, 22, (5..30usize).prop_flat_map(octets).boxed()),
+        23 => framed(0xc0, 23, tunnels()),
+        25 => framed(0xc0, 25, list_of(20)),
+        29 => framed(0x80, 29, parts(&[0, 1, 200], 2, 9)),
+        40 => framed(0xc0, 40, prefix_sid()),
         32 => framed(0xc0, 32, list_of(12)),
         35 => framed(0xc0, 35, octets(4)),
         code => (select(&[0x80u8, 0xc0][..]), vec(any::<u8>(), 0..300))
@@ -349,7 +387,7 @@ fn sound(code: u8, ctx: DecodeCtx) -> BoxedStrategy<Vec<u8>> {
 
 /// The types of attribute that need not be there, as far as this peer may send them.
 fn optional_codes(ctx: DecodeCtx) -> Vec<u8> {
-    let mut codes = vec![4, 6, 7, 8, 16, 26, 32, 35, 99, 255];
+    let mut codes = vec![4, 6, 7, 8, 16, 22, 23, 25, 26, 29, 32, 35, 40, 99, 255];
     if ctx.peer != PeerKind::External {
         codes.extend([5, 9, 10]);
     }

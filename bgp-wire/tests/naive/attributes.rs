@@ -65,10 +65,11 @@ fn flags_of(code: u8) -> Option<u8> {
     match code {
         // ORIGIN, AS_PATH, NEXT_HOP, LOCAL_PREF, ATOMIC_AGGREGATE: well-known.
         1 | 2 | 3 | 5 | 6 => Some(0x40),
-        // MULTI_EXIT_DISC, ORIGINATOR_ID, CLUSTER_LIST, MP_REACH_NLRI, MP_UNREACH_NLRI, AIGP: optional, not transitive.
-        4 | 9 | 10 | 14 | 15 | 26 => Some(0x80),
-        // AGGREGATOR, COMMUNITIES, EXTENDED COMMUNITIES, AS4_PATH, AS4_AGGREGATOR, LARGE_COMMUNITY, OTC: optional and transitive.
-        7 | 8 | 16 | 17 | 18 | 32 | 35 => Some(0xc0),
+        // MULTI_EXIT_DISC, ORIGINATOR_ID, CLUSTER_LIST, MP_REACH_NLRI, MP_UNREACH_NLRI, AIGP, BGP-LS: optional, not transitive.
+        4 | 9 | 10 | 14 | 15 | 26 | 29 => Some(0x80),
+        // AGGREGATOR, COMMUNITIES, EXTENDED COMMUNITIES, AS4_PATH, AS4_AGGREGATOR, LARGE_COMMUNITY, OTC, PMSI_TUNNEL,
+        // TUNNEL_ENCAPSULATION, IPv6 extended communities, PREFIX_SID: optional and transitive.
+        7 | 8 | 16 | 17 | 18 | 32 | 35 | 22 | 23 | 25 | 40 => Some(0xc0),
         _ => None,
     }
 }
@@ -191,8 +192,9 @@ fn stands(attribute: &Attribute, ctx: &DecodeCtx, verdict: &mut Verdict) -> bool
         verdict.discard();
         return false;
     }
-    // RFC 7311 section 3: AIGP with the Transitive bit is malformed, and what is malformed of it is discarded.
-    if code == 26 && flags & 0xc0 != right_flags {
+    // RFC 7311 section 3: AIGP with the Transitive bit is malformed, and what is malformed of it is discarded. So is what is wrong with
+    // TUNNEL_ENCAPSULATION (RFC 9012 section 13), BGP-LS (RFC 9552 section 8.2.2) and PREFIX_SID (RFC 8669 section 6).
+    if matches!(code, 23 | 26 | 29 | 40) && flags & 0xc0 != right_flags {
         verdict.discard();
         return false;
     }
@@ -230,6 +232,16 @@ fn stands(attribute: &Attribute, ctx: &DecodeCtx, verdict: &mut Verdict) -> bool
         8 | 10 => list_of(4),
         16 => list_of(8),
         32 => list_of(12),
+        // RFC 7606 section 7.15.
+        25 => list_of(20),
+        // RFC 6514 section 5: flags, type, label.
+        22 => length >= 5,
+        // RFC 9012 section 13: without any tunnel it is discarded, one that is cut short withdraws.
+        23 if length == 0 => {
+            verdict.discard();
+            return false;
+        }
+        23 => all_tlvs(value, 2, 2, &mut |_, tunnel| all_sub_tlvs(tunnel)),
         // Those below are discarded (RFC 7606 sections 7.6 and 7.7, RFC 6793 section 6, RFC 7311 section 3).
         _ => {
             let sound = match code {
@@ -238,6 +250,8 @@ fn stands(attribute: &Attribute, ctx: &DecodeCtx, verdict: &mut Verdict) -> bool
                 18 => length == 8 && value[..4] != [0; 4],
                 // RFC 6793 section 6; RFC 7607 section 2.
                 17 => segments(value, 4).is_some_and(|path| path.iter().all(|(_, asns)| !asns.contains(&0))),
+                29 => all_tlvs(value, 2, 2, &mut |_, _| true),
+                40 => all_tlvs(value, 1, 2, &mut prefix_sid_part_is_sound),
                 _ => aigp_is_sound(value),
             };
             if !sound {
@@ -250,6 +264,52 @@ fn stands(attribute: &Attribute, ctx: &DecodeCtx, verdict: &mut Verdict) -> bool
         verdict.withdraw(LENGTH);
     }
     sound
+}
+
+/// TLVs to the end of the value, each with a type and a length of so many octets; all of them have to be `sound`.
+fn all_tlvs(value: &[u8], kind: usize, length: usize, sound: &mut dyn FnMut(u64, &[u8]) -> bool) -> bool {
+    let mut rest = Octets(value);
+    while !rest.is_empty() {
+        let mut next = || {
+            let (kind, length) = (rest.number(kind)?, rest.number(length)?);
+            Some((kind, rest.take(length as usize)?))
+        };
+        match next() {
+            Some((kind, value)) if sound(kind, value) => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// RFC 9012 section 2: the length of a sub-TLV has one octet for types up to 127, two for the others.
+fn all_sub_tlvs(tunnel: &[u8]) -> bool {
+    let mut rest = Octets(tunnel);
+    while !rest.is_empty() {
+        let mut next = || {
+            let kind = rest.octet()?;
+            let length = rest.number(if kind <= 127 { 1 } else { 2 })?;
+            rest.take(length as usize)
+        };
+        if next().is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+/// RFC 8669 sections 3.1 and 3.2: a label index has 7 octets, an SRGB two of flags and at least one range of six. RFC 9252 sections 2 and
+/// 3.1: a service has a reserved octet and sub-TLVs, of which an SID has 21 octets and TLVs of its own.
+fn prefix_sid_part_is_sound(kind: u64, value: &[u8]) -> bool {
+    match kind {
+        1 => value.len() == 7,
+        3 => value.len() >= 8 && (value.len() - 2) % 6 == 0,
+        5 | 6 => {
+            let sid = |value: &[u8]| value.len() >= 21 && all_tlvs(&value[21..], 1, 2, &mut |_, _| true);
+            !value.is_empty() && all_tlvs(&value[1..], 1, 2, &mut |kind, value| kind != 1 || sid(value))
+        }
+        _ => true,
+    }
 }
 
 /// RFC 7311 section 3: TLVs, of which the first of type 1 has eight octets.
