@@ -171,36 +171,43 @@ impl<'a> RawAttribute<'a> {
     }
 }
 
+/// The known types by name.
+const NAMED: [(u8, &str); 23] = [
+    (code::ORIGIN, "ORIGIN"),
+    (code::AS_PATH, "AS_PATH"),
+    (code::NEXT_HOP, "NEXT_HOP"),
+    (code::MED, "MULTI_EXIT_DISC"),
+    (code::LOCAL_PREF, "LOCAL_PREF"),
+    (code::ATOMIC_AGGREGATE, "ATOMIC_AGGREGATE"),
+    (code::AGGREGATOR, "AGGREGATOR"),
+    (code::COMMUNITIES, "COMMUNITIES"),
+    (code::ORIGINATOR_ID, "ORIGINATOR_ID"),
+    (code::CLUSTER_LIST, "CLUSTER_LIST"),
+    (code::MP_REACH_NLRI, "MP_REACH_NLRI"),
+    (code::MP_UNREACH_NLRI, "MP_UNREACH_NLRI"),
+    (code::EXTENDED_COMMUNITIES, "EXTENDED_COMMUNITIES"),
+    (code::AS4_PATH, "AS4_PATH"),
+    (code::AS4_AGGREGATOR, "AS4_AGGREGATOR"),
+    (code::PMSI_TUNNEL, "PMSI_TUNNEL"),
+    (code::TUNNEL_ENCAPSULATION, "TUNNEL_ENCAPSULATION"),
+    (code::IPV6_EXTENDED_COMMUNITIES, "IPV6_EXTENDED_COMMUNITIES"),
+    (code::AIGP, "AIGP"),
+    (code::LINK_STATE, "BGP-LS"),
+    (code::LARGE_COMMUNITIES, "LARGE_COMMUNITY"),
+    (code::ONLY_TO_CUSTOMER, "OTC"),
+    (code::PREFIX_SID, "PREFIX_SID"),
+];
+
+/// The name that the RFCs have for an attribute of this type, such as `AS_PATH`; `None` for a type this crate does not know.
+pub fn name(code: u8) -> Option<&'static str> {
+    NAMED.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+}
+
 /// The known types, each by the bit of its code.
 const KNOWN: u64 = {
-    let codes = [
-        code::ORIGIN,
-        code::AS_PATH,
-        code::NEXT_HOP,
-        code::MED,
-        code::LOCAL_PREF,
-        code::ATOMIC_AGGREGATE,
-        code::AGGREGATOR,
-        code::COMMUNITIES,
-        code::ORIGINATOR_ID,
-        code::CLUSTER_LIST,
-        code::MP_REACH_NLRI,
-        code::MP_UNREACH_NLRI,
-        code::EXTENDED_COMMUNITIES,
-        code::AS4_PATH,
-        code::AS4_AGGREGATOR,
-        code::PMSI_TUNNEL,
-        code::TUNNEL_ENCAPSULATION,
-        code::IPV6_EXTENDED_COMMUNITIES,
-        code::AIGP,
-        code::LINK_STATE,
-        code::LARGE_COMMUNITIES,
-        code::ONLY_TO_CUSTOMER,
-        code::PREFIX_SID,
-    ];
     let (mut known, mut at) = (0, 0);
-    while at < codes.len() {
-        known |= 1 << codes[at];
+    while at < NAMED.len() {
+        known |= 1 << NAMED[at].0;
         at += 1;
     }
     known

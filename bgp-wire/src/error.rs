@@ -4,6 +4,7 @@
 //! be told apart, and asks for something milder.
 
 use crate::Notification;
+use crate::attributes::{RawAttribute, code};
 use bytes::Bytes;
 use core::fmt;
 
@@ -61,6 +62,34 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code, in the order of the messages they are met in.
+    pub const ALL: [Self; 24] = [
+        Self::ConnectionNotSynchronized,
+        Self::BadMessageLength,
+        Self::BadMessageType,
+        Self::UnsupportedVersion,
+        Self::BadPeerAs,
+        Self::BadIdentifier,
+        Self::UnsupportedOptionalParameter,
+        Self::UnacceptableHoldTime,
+        Self::MalformedOpen,
+        Self::MalformedAttributeList,
+        Self::DuplicateAttribute,
+        Self::UnrecognizedWellKnownAttribute,
+        Self::MissingWellKnownAttribute,
+        Self::AttributeFlags,
+        Self::AttributeLength,
+        Self::InvalidOrigin,
+        Self::MalformedAsPath,
+        Self::ConfederationSegment,
+        Self::AsZero,
+        Self::UnexpectedAttribute,
+        Self::MalformedMultiprotocol,
+        Self::InvalidMultiprotocolNlri,
+        Self::InvalidNetworkField,
+        Self::InvalidRefreshLength,
+    ];
+
     /// The NOTIFICATION code and subcode.
     pub const fn notification(self) -> (u8, u8) {
         match self {
@@ -202,5 +231,27 @@ impl fmt::Display for Fault {
             write!(f, "attribute {attribute}: ")?;
         }
         write!(f, "{} (at octet {}): {action}", self.code, self.offset)
+    }
+}
+
+impl Fault {
+    /// The NOTIFICATION for this fault, for a caller who ends the session all the same (RFC 4271 section 6.3). `frame` is the message
+    /// the fault was met in: the data is the attribute from there, or the type of one that is missing.
+    pub fn notification(&self, frame: &[u8]) -> Notification {
+        let (code, subcode) = match (self.code, self.attribute) {
+            // Malformed AS_PATH would be the wrong name.
+            (ErrorCode::AsZero, Some(code::AGGREGATOR | code::AS4_AGGREGATOR)) => (3, 9),
+            _ => self.code.notification(),
+        };
+        let data = match self.code {
+            ErrorCode::MissingWellKnownAttribute => self.attribute.into_iter().collect(),
+            ErrorCode::DuplicateAttribute => Bytes::new(),
+            _ => {
+                let found = RawAttribute::read(frame.get(self.offset..).unwrap_or_default());
+                let taken = found.map_or(0, |(_, taken)| taken);
+                Bytes::copy_from_slice(frame.get(self.offset..self.offset + taken).unwrap_or_default())
+            }
+        };
+        Notification { code, subcode, data }
     }
 }

@@ -303,7 +303,7 @@ fn all_sub_tlvs(tunnel: &[u8]) -> bool {
 fn prefix_sid_part_is_sound(kind: u64, value: &[u8]) -> bool {
     match kind {
         1 => value.len() == 7,
-        3 => value.len() >= 8 && (value.len() - 2) % 6 == 0,
+        3 => value.len() >= 8 && (value.len() - 2).is_multiple_of(6),
         5 | 6 => {
             let sid = |value: &[u8]| value.len() >= 21 && all_tlvs(&value[21..], 1, 2, &mut |_, _| true);
             !value.is_empty() && all_tlvs(&value[1..], 1, 2, &mut |kind, value| kind != 1 || sid(value))
