@@ -1,7 +1,6 @@
 //! AS_PATH (RFC 4271 section 4.3, RFC 5065, RFC 6793): the ASes a route came through, as a view on the octets and as an owned value.
 
 use crate::ErrorCode;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -56,6 +55,7 @@ pub struct AsPath<'a> {
 }
 
 impl<'a> AsPath<'a> {
+    #[inline]
     pub(crate) fn wide(path: &'a [u8]) -> Self {
         Self { path, wide: true, tail: &[], lead: u32::MAX }
     }
@@ -72,13 +72,15 @@ impl<'a> AsPath<'a> {
     }
 
     /// The segments from the nearest AS on.
+    #[inline]
     pub fn segments(&self) -> Segments<'a> {
         Segments { rest: self.path, wide: self.wide, tail: self.tail, lead: self.lead, in_tail: false }
     }
 
     /// Every AS number of every segment, in order.
+    #[inline]
     pub fn asns(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.segments().flat_map(|segment| segment.asns)
+        AllAsns { asns: Asns { narrow: &[], wide: &[] }, segments: self.segments() }
     }
 
     /// The length that path selection compares: a set counts one, confederation segments nothing (RFC 4271 section 9.1.2.2,
@@ -161,31 +163,24 @@ fn write_segment(kind: SegmentKind, mut asns: Asns<'_>, out: &mut Vec<u8>, mut w
 /// The AS numbers as text: `64500 64501 {64502,64503} (64504)`.
 impl fmt::Display for AsPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(self.segments().map(|segment| (segment.kind, segment.asns)), f)
-    }
-}
-
-fn show<A: IntoIterator<Item = u32>>(
-    segments: impl Iterator<Item = (SegmentKind, A)>,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
-    for (at, (kind, asns)) in segments.enumerate() {
-        if at > 0 {
-            f.write_str(" ")?;
+        for (at, segment) in self.segments().enumerate() {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            let (open, between, close) = match segment.kind {
+                SegmentKind::Sequence => ("", " ", ""),
+                SegmentKind::Set => ("{", ",", "}"),
+                SegmentKind::ConfedSequence => ("(", " ", ")"),
+                SegmentKind::ConfedSet => ("[", ",", "]"),
+            };
+            f.write_str(open)?;
+            for (at, asn) in segment.asns.enumerate() {
+                write!(f, "{}{asn}", if at > 0 { between } else { "" })?;
+            }
+            f.write_str(close)?;
         }
-        let (open, between, close) = match kind {
-            SegmentKind::Sequence => ("", " ", ""),
-            SegmentKind::Set => ("{", ",", "}"),
-            SegmentKind::ConfedSequence => ("(", " ", ")"),
-            SegmentKind::ConfedSet => ("[", ",", "]"),
-        };
-        f.write_str(open)?;
-        for (at, asn) in asns.into_iter().enumerate() {
-            write!(f, "{}{asn}", if at > 0 { between } else { "" })?;
-        }
-        f.write_str(close)?;
+        Ok(())
     }
-    Ok(())
 }
 
 impl fmt::Debug for AsPath<'_> {
@@ -228,6 +223,7 @@ pub struct Asns<'a> {
 impl Iterator for Asns<'_> {
     type Item = u32;
 
+    #[inline]
     fn next(&mut self) -> Option<u32> {
         if let Some((asn, rest)) = self.narrow.split_first_chunk() {
             self.narrow = rest;
@@ -242,9 +238,55 @@ impl Iterator for Asns<'_> {
         let len = self.narrow.len() / 2 + self.wide.len() / 4;
         (len, Some(len))
     }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, u32) -> B>(self, init: B, mut f: F) -> B {
+        let first =
+            self.narrow.as_chunks().0.iter().fold(init, |folded, asn| f(folded, u16::from_be_bytes(*asn).into()));
+        self.wide.as_chunks().0.iter().fold(first, |folded, asn| f(folded, u32::from_be_bytes(*asn)))
+    }
 }
 
 impl ExactSizeIterator for Asns<'_> {}
+
+/// The AS numbers of every segment, in order.
+#[derive(Clone, Debug)]
+struct AllAsns<'a> {
+    asns: Asns<'a>,
+    segments: Segments<'a>,
+}
+
+impl Iterator for AllAsns<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            if let Some(asn) = self.asns.next() {
+                return Some(asn);
+            }
+            self.asns = self.segments.next()?.asns;
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, u32) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut folded = init;
+        if self.segments.wide && self.segments.tail.is_empty() && !self.segments.in_tail && self.asns.len() == 0 {
+            // As nearly every path is: segment by segment with nothing to merge.
+            while let Some(segment) = split_segment(&mut self.segments.rest, true) {
+                for asn in segment.asns.wide.as_chunks().0 {
+                    folded = f(folded, u32::from_be_bytes(*asn));
+                }
+            }
+            return folded;
+        }
+        while let Some(asn) = self.next() {
+            folded = f(folded, asn);
+        }
+        folded
+    }
+}
 
 /// The segments of a path, in order.
 #[derive(Clone, Debug)]
@@ -265,6 +307,7 @@ impl<'a> Segments<'a> {
         self.in_tail = true;
     }
 
+    #[inline]
     fn split(&mut self) -> Option<Segment<'a>> {
         loop {
             let segment = split_segment(&mut self.rest, self.wide)?;
@@ -278,10 +321,15 @@ impl<'a> Segments<'a> {
 impl<'a> Iterator for Segments<'a> {
     type Item = Segment<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Segment<'a>> {
-        if self.tail.is_empty() {
-            return self.split();
-        }
+        if self.tail.is_empty() { self.split() } else { self.next_merged() }
+    }
+}
+
+impl<'a> Segments<'a> {
+    /// The next segment while AS4_PATH is still to come.
+    fn next_merged(&mut self) -> Option<Segment<'a>> {
         let segment = match self.split() {
             Some(segment) if segment.kind.is_confederation() => return Some(segment),
             Some(segment) if self.lead > 0 => segment,
@@ -317,12 +365,35 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
+#[inline]
 fn split_segment<'a>(rest: &mut &'a [u8], wide: bool) -> Option<Segment<'a>> {
     let (&[kind, count], body) = rest.split_first_chunk()?;
     let (asns, after) = body.split_at_checked(usize::from(count) * if wide { 4 } else { 2 })?;
     *rest = after;
     let asns = if wide { Asns { narrow: &[], wide: asns } } else { Asns { narrow: asns, wide: &[] } };
     Some(Segment { kind: SegmentKind::from_octet(kind)?, asns })
+}
+
+/// Whether the value is a single sequence that [`check`] passes, as nearly every path is: a quick look before the thorough one.
+#[inline]
+pub(crate) fn is_plain(value: &[u8], wide: bool) -> bool {
+    let Some((&[2, count], asns)) = value.split_first_chunk() else { return false };
+    wide && count > 0 && asns.len() == 4 * usize::from(count) && !has_zero(asns.as_chunks().0)
+}
+
+/// Whether one of the AS numbers is 0. Short paths, which most are, take no loop: where one ends, the processor cannot foresee.
+#[inline]
+fn has_zero(asns: &[[u8; 4]]) -> bool {
+    let any = |four: &[[u8; 4]; 4]| four.map(|asn| asn == [0; 4]).into_iter().fold(false, |any, zero| any | zero);
+    match asns {
+        [a, b, c, d, rest @ ..] => {
+            let last = asns.last_chunk().is_some_and(any);
+            any(&[*a, *b, *c, *d]) || last || rest.len() > 4 && rest.as_chunks().0.iter().any(any)
+        }
+        [] => false,
+        // The first, the middle and the last are all there are.
+        _ => [asns[0], asns[asns.len() / 2], asns[asns.len() - 1]].contains(&[0; 4]),
+    }
 }
 
 /// Checks a path's value: segments known, not empty, not cut short (RFC 7606 section 7.2), free of AS 0 (RFC 7607).
@@ -348,13 +419,14 @@ pub(crate) fn check(value: &[u8], wide: bool, confederation: bool) -> Result<(),
 /// An owned AS path that can be built and changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct AsPathBuf {
-    segments: Vec<(SegmentKind, Vec<u32>)>,
+    /// The segments as AS_PATH has them with 4-octet AS numbers: so a path is one piece of memory, and reading one into it one copy.
+    octets: Vec<u8>,
 }
 
 impl AsPathBuf {
     /// The empty path, that of a route of one's own.
     pub const fn new() -> Self {
-        Self { segments: Vec::new() }
+        Self { octets: Vec::new() }
     }
 
     /// A path of one sequence, the nearest AS first.
@@ -364,56 +436,70 @@ impl AsPathBuf {
         path
     }
 
-    /// Adds a segment at the far end. An empty one, which must not be sent, is left out.
+    /// Adds a segment at the far end; several if there are more ASes than one can have, 255. An empty one, which must not be sent, is
+    /// left out.
     pub fn push(&mut self, kind: SegmentKind, asns: impl IntoIterator<Item = u32>) {
-        let asns: Vec<u32> = asns.into_iter().collect();
-        if !asns.is_empty() {
-            self.segments.push((kind, asns));
+        let mut segment = None;
+        for asn in asns {
+            match segment.filter(|at| self.octets[at + 1] < u8::MAX) {
+                Some(at) => self.octets[at + 1] += 1,
+                None => {
+                    segment = Some(self.octets.len());
+                    self.octets.extend_from_slice(&[kind as u8, 1]);
+                }
+            }
+            self.octets.extend_from_slice(&asn.to_be_bytes());
         }
     }
 
     /// Puts an AS number in front `count` times (RFC 4271 section 5.1.2).
     pub fn prepend(&mut self, asn: u32, count: usize) {
-        if count == 0 {
-            return;
+        let mut left = count;
+        if let [kind, present, ..] = &mut self.octets[..]
+            && *kind == SegmentKind::Sequence as u8
+        {
+            let joining = left.min(usize::from(u8::MAX - *present));
+            *present += joining as u8;
+            left -= joining;
+            self.octets.splice(2..2, core::iter::repeat_n(asn.to_be_bytes(), joining).flatten());
         }
-        match self.segments.first_mut() {
-            Some((SegmentKind::Sequence, asns)) => drop(asns.splice(..0, core::iter::repeat_n(asn, count))),
-            _ => self.segments.insert(0, (SegmentKind::Sequence, vec![asn; count])),
+        if left > 0 {
+            let mut front = Self::sequence(core::iter::repeat_n(asn, left));
+            front.octets.append(&mut self.octets);
+            *self = front;
         }
     }
 
-    /// The segments, the nearest first.
-    pub fn segments(&self) -> impl Iterator<Item = (SegmentKind, &[u32])> {
-        self.segments.iter().map(|(kind, asns)| (*kind, asns.as_slice()))
+    /// A view on the path.
+    pub fn as_path(&self) -> AsPath<'_> {
+        AsPath::wide(&self.octets)
     }
 
-    /// The segments with 4-octet AS numbers, as AS_PATH's value has them in a canonical block. What an attribute cannot hold, more than
-    /// 16000 ASes, is cut off the far end.
+    /// AS_PATH's value in a canonical block. What an attribute cannot hold, more than 16000 ASes, is cut off the far end.
     pub(crate) fn to_wide(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (kind, asns) in &self.segments {
-            for asns in asns.chunks(255) {
-                if out.len() + 2 + 4 * asns.len() > usize::from(u16::MAX) {
-                    return out;
-                }
-                out.extend_from_slice(&[*kind as u8, asns.len() as u8]);
-                asns.iter().for_each(|asn| out.extend_from_slice(&asn.to_be_bytes()));
+        let mut end = 0;
+        for segment in self.as_path().segments() {
+            let after = end + 2 + 4 * segment.asns.len();
+            if after > usize::from(u16::MAX) {
+                break;
             }
+            end = after;
         }
-        out
+        self.octets[..end].to_vec()
     }
 }
 
 impl From<AsPath<'_>> for AsPathBuf {
     fn from(path: AsPath<'_>) -> Self {
-        Self { segments: path.segments().map(|segment| (segment.kind, segment.asns.collect())).collect() }
+        let mut octets = Vec::new();
+        path.write_wide(&mut octets);
+        Self { octets }
     }
 }
 
 /// As [`AsPath`] is shown.
 impl fmt::Display for AsPathBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(self.segments().map(|(kind, asns)| (kind, asns.iter().copied())), f)
+        self.as_path().fmt(f)
     }
 }

@@ -137,7 +137,7 @@ pub struct RawAttribute<'a> {
 
 impl<'a> RawAttribute<'a> {
     /// The attribute at the start of `rest` and how many octets it takes. `None` where header or value run past the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(rest: &'a [u8]) -> Option<(Self, usize)> {
         let &[flags, code, length, ..] = rest else {
             return None;
@@ -149,6 +149,13 @@ impl<'a> RawAttribute<'a> {
         };
         let value = rest.get(start..start + length)?;
         Some((Self { flags, code, value }, start + length))
+    }
+
+    /// The attribute at the start of `rest`, and what comes after it; `None` as with [`Self::read`].
+    #[inline(always)]
+    fn split(rest: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (attribute, taken) = Self::read(rest)?;
+        Some((attribute, &rest[taken..]))
     }
 
     /// Whether the attribute is optional and to be passed on though this crate does not know it.
@@ -249,21 +256,45 @@ pub(crate) const fn expected_flags(code: u8) -> u8 {
     }
 }
 
-/// The known types of which a block has an attribute that stands, by the bit of each code. It is the first of its type: a later one
-/// never stands, even if the first was discarded. So these few bits, and no table of offsets, are all that parsing has to leave behind;
-/// filling and moving such a table was measured to cost more than looking for an attribute does.
+/// The known types of which a block has an attribute that stands, by the bit of each code, and where to look for each first. What stands
+/// is the first of its type: a later one never does, even if the first was discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Standing(u64);
+pub(crate) struct Standing {
+    known: u64,
+    /// Offsets in the block by the low bits of the type, which tell the most usual types apart; where they do not, the last one's.
+    hints: [u16; 16],
+}
 
 impl Standing {
+    /// Adds the attribute of a known type that is found at this offset of the block.
     #[inline]
-    pub(crate) fn insert(&mut self, known: u8) {
-        self.0 |= 1 << (known & 63);
+    pub(crate) fn insert(&mut self, known: u8, at: usize) {
+        self.known |= 1 << (known & 63);
+        self.hints[usize::from(known & 15)] = u16::try_from(at).unwrap_or(0);
     }
 
     #[inline]
-    pub(crate) fn contains(self, code: u8) -> bool {
-        code < 64 && self.0 & (1 << code) != 0
+    pub(crate) const fn contains(self, code: u8) -> bool {
+        code < 64 && self.known & (1 << code) != 0
+    }
+
+    /// As [`Self::contains`], for a known type.
+    #[inline]
+    const fn contains_known(self, known: u8) -> bool {
+        self.known & (1 << (known & 63)) != 0
+    }
+
+    /// Whether there are the three attributes that routes of the plain NLRI field must have.
+    #[inline]
+    pub(crate) const fn has_mandatory(&self) -> bool {
+        const MANDATORY: u64 = 1 << code::ORIGIN | 1 << code::AS_PATH | 1 << code::NEXT_HOP;
+        self.known & MANDATORY == MANDATORY
+    }
+
+    /// An offset in the block at which the attribute of this type may be.
+    #[inline]
+    fn hint(&self, code: u8) -> usize {
+        self.hints[usize::from(code & 15)].into()
     }
 }
 
@@ -276,6 +307,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// The types of attributes that all stand.
+    pub(crate) const fn all_standing(standing: Standing) -> Self {
+        Self { low: standing.known, high: [0; 3] }
+    }
+
     /// Adds a type; false if it was there.
     #[inline]
     pub(crate) fn insert(&mut self, code: u8) -> bool {
@@ -298,6 +334,48 @@ impl Seen {
     pub(crate) fn contains_known(&self, code: u8) -> bool {
         self.low & (1 << (code & 63)) != 0
     }
+}
+
+/// Whether the attribute is one of the usual ones and sound, by a quick look: if it is not, [`check`] decides.
+#[inline(always)]
+pub(crate) fn is_plainly_sound(attribute: &RawAttribute<'_>, ctx: &DecodeCtx) -> bool {
+    let value = attribute.value;
+    let list_of = |size: usize| !value.is_empty() && value.len().is_multiple_of(size);
+    let (flags, sound) = match attribute.code {
+        code::ORIGIN => (flag::TRANSITIVE, matches!(value, [0..=2])),
+        code::AS_PATH => (flag::TRANSITIVE, as_path::is_plain(value, ctx.as4)),
+        code::NEXT_HOP => (flag::TRANSITIVE, value.len() == 4),
+        code::MED => (flag::OPTIONAL, value.len() == 4),
+        code::LOCAL_PREF => (flag::TRANSITIVE, value.len() == 4 && ctx.peer != PeerKind::External),
+        code::ATOMIC_AGGREGATE => (flag::TRANSITIVE, value.is_empty()),
+        code::AGGREGATOR => (
+            flag::OPTIONAL | flag::TRANSITIVE,
+            matches!(value, [a, b, c, d, _, _, _, _] if ctx.as4 && [*a, *b, *c, *d] != [0; 4]),
+        ),
+        code::COMMUNITIES => (flag::OPTIONAL | flag::TRANSITIVE, list_of(4)),
+        code::EXTENDED_COMMUNITIES => (flag::OPTIONAL | flag::TRANSITIVE, list_of(8)),
+        code::LARGE_COMMUNITIES => (flag::OPTIONAL | flag::TRANSITIVE, list_of(12)),
+        _ => return false,
+    };
+    let sound = sound && (attribute.flags ^ flags) & (flag::OPTIONAL | flag::TRANSITIVE) == 0;
+    debug_assert!(!sound || check(attribute, ctx).is_ok(), "{attribute:?}");
+    sound
+}
+
+/// The run of usual, sound attributes of different types that a block starts with: which, and how many octets they take. It is all of
+/// most blocks.
+#[inline]
+pub(crate) fn plain_run(block: &[u8], ctx: &DecodeCtx) -> (Standing, usize) {
+    let mut standing = Standing::default();
+    let mut rest = block;
+    while let Some((attribute, after)) = RawAttribute::split(rest)
+        && is_plainly_sound(&attribute, ctx)
+        && !standing.contains_known(attribute.code)
+    {
+        standing.insert(attribute.code, block.len() - rest.len());
+        rest = after;
+    }
+    (standing, block.len() - rest.len())
 }
 
 /// Holds an attribute of a known type, other than the two multiprotocol ones, against its rule: RFC 7606 section 7, RFC 6793 section 6,
@@ -434,46 +512,63 @@ impl<'a> Attributes<'a> {
     /// A view on attributes from a source that checked them; what is not sound is left out all the same.
     pub(crate) fn from_dump(block: &'a [u8], wide: bool) -> Self {
         let ctx = DecodeCtx { as4: wide, peer: PeerKind::Unknown, ..DecodeCtx::default() };
-        let mut standing = Standing::default();
-        let mut seen = Seen::default();
-        let mut rest = block;
-        while let Some((attribute, taken)) = RawAttribute::read(rest) {
+        let (mut standing, plain) = plain_run(block, &ctx);
+        let mut seen = Seen::all_standing(standing);
+        let mut rest = &block[plain..];
+        while let Some((attribute, after)) = RawAttribute::split(rest) {
             if seen.insert(attribute.code) && is_known(attribute.code) && check(&attribute, &ctx).is_ok() {
-                standing.insert(attribute.code);
+                standing.insert(attribute.code, block.len() - rest.len());
             }
-            rest = &rest[taken..];
+            rest = after;
         }
         Self { block, standing, wide }
     }
 
     /// The attribute of this type, if it stands.
+    #[inline(always)]
     pub fn get(&self, code: u8) -> Option<RawAttribute<'a>> {
-        if is_known(code) && !self.standing.contains(code) {
-            return None;
-        }
-        let mut rest = self.block;
-        while let Some((attribute, taken)) = RawAttribute::read(rest) {
+        if is_known(code) {
+            if !self.standing.contains(code) {
+                return None;
+            }
+            let (attribute, _) = RawAttribute::read(self.block.get(self.standing.hint(code)..)?)?;
             if attribute.code == code {
                 return Some(attribute);
             }
-            rest = &rest[taken..];
+        }
+        self.find(code)
+    }
+
+    /// The first attribute of this type in the block.
+    #[inline(never)]
+    fn find(&self, code: u8) -> Option<RawAttribute<'a>> {
+        let mut rest = self.block;
+        while let Some((attribute, after)) = RawAttribute::split(rest) {
+            if attribute.code == code {
+                return Some(attribute);
+            }
+            rest = after;
         }
         None
     }
 
+    #[inline(always)]
     fn value(&self, code: u8) -> Option<&'a [u8]> {
         self.get(code).map(|attribute| attribute.value)
     }
 
+    #[inline(always)]
     fn number(&self, code: u8) -> Option<u32> {
         self.value(code)?.first_chunk().map(|octets| u32::from_be_bytes(*octets))
     }
 
+    #[inline]
     fn address(&self, code: u8) -> Option<Ipv4Addr> {
         self.number(code).map(Ipv4Addr::from_bits)
     }
 
     /// ORIGIN.
+    #[inline]
     pub fn origin(&self) -> Option<Origin> {
         match self.value(code::ORIGIN)? {
             [0] => Some(Origin::Igp),
@@ -484,6 +579,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// AS_PATH, with AS4_PATH merged in where the peer has 2-octet AS numbers. Empty where it is absent.
+    #[inline(always)]
     pub fn as_path(&self) -> AsPath<'a> {
         let path = self.value(code::AS_PATH).unwrap_or_default();
         if self.wide {
@@ -522,16 +618,19 @@ impl<'a> Attributes<'a> {
     }
 
     /// NEXT_HOP, the next hop of the plain NLRI field. Not part of a canonical block.
+    #[inline(always)]
     pub fn next_hop(&self) -> Option<Ipv4Addr> {
         self.address(code::NEXT_HOP)
     }
 
     /// MULTI_EXIT_DISC.
+    #[inline]
     pub fn med(&self) -> Option<u32> {
         self.number(code::MED)
     }
 
     /// LOCAL_PREF.
+    #[inline]
     pub fn local_pref(&self) -> Option<u32> {
         self.number(code::LOCAL_PREF)
     }
@@ -551,11 +650,13 @@ impl<'a> Attributes<'a> {
     }
 
     /// COMMUNITIES.
+    #[inline(always)]
     pub fn communities(&self) -> List<'a, Community> {
         List::new(self.value(code::COMMUNITIES).unwrap_or_default())
     }
 
     /// EXTENDED COMMUNITIES.
+    #[inline]
     pub fn ext_communities(&self) -> List<'a, ExtendedCommunity> {
         List::new(self.value(code::EXTENDED_COMMUNITIES).unwrap_or_default())
     }
@@ -571,6 +672,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// LARGE_COMMUNITY.
+    #[inline]
     pub fn large_communities(&self) -> List<'a, LargeCommunity> {
         List::new(self.value(code::LARGE_COMMUNITIES).unwrap_or_default())
     }
@@ -609,6 +711,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Every attribute that stands, in the order of the block.
+    #[inline]
     pub fn iter(&self) -> AttributesIter<'a> {
         AttributesIter { rest: self.block, standing: self.standing, seen: Seen::default() }
     }

@@ -186,6 +186,7 @@ impl<'a, T: Listed> List<'a, T> {
 impl<T: Listed> Iterator for List<'_, T> {
     type Item = T;
 
+    #[inline]
     fn next(&mut self) -> Option<T> {
         let item = T::read(self.rest)?;
         self.rest = self.rest.get(T::LEN..)?;

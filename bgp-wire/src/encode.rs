@@ -2,9 +2,10 @@
 
 mod routes;
 
-use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical};
+use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical, is_plainly_sound};
+use crate::family::PREFIX_ROOM;
 use crate::frame::{self, HEADER_LEN};
-use crate::{AS_TRANS, AfiSafi, EncodeCtx, Family, NextHop};
+use crate::{AS_TRANS, AfiSafi, DecodeCtx, EncodeCtx, Family, NextHop, PeerKind};
 use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 use core::fmt;
@@ -66,24 +67,27 @@ pub struct UpdateEncoder {
     ctx: EncodeCtx,
     /// Kept between messages for its memory.
     layout: Layout,
+    /// Room in which the routes of a message are written, before they are copied to their place in one piece.
+    routes: Vec<u8>,
 }
 
-/// What the messages of one call have in common: everything but the header and the routes.
+/// What the messages of one call have in common: everything but the routes.
 #[derive(Debug, Default)]
 struct Layout {
-    /// What stands between header and routes.
+    /// The header and what stands between it and the routes.
     head: Vec<u8>,
     /// What stands after the routes.
     tail: Vec<u8>,
-    /// Offset in `head` of a 2-octet length that counts up to the end of the message.
+    /// Offset of a 2-octet length that counts up to the end of the message.
     to_end: Option<usize>,
-    /// Offset in `head` of a 2-octet length that counts up to the end of the routes.
+    /// Offset of a 2-octet length that counts up to the end of the routes.
     to_tail: Option<usize>,
 }
 
 impl Layout {
     fn clear(&mut self) {
         self.head.clear();
+        self.head.extend_from_slice(&frame::header(0, frame::UPDATE));
         self.tail.clear();
         self.to_end = None;
         self.to_tail = None;
@@ -91,8 +95,8 @@ impl Layout {
 
     /// Starts a message whose routes are in a multiprotocol attribute, the first of its attributes (RFC 7606 section 5.1).
     fn start_multiprotocol(&mut self, code: u8, family: AfiSafi) {
-        self.to_end = Some(2);
-        self.to_tail = Some(6);
+        self.to_end = Some(HEADER_LEN + 2);
+        self.to_tail = Some(HEADER_LEN + 6);
         let [afi0, afi1] = family.afi.to_be_bytes();
         let flags = flag::OPTIONAL | flag::EXTENDED_LENGTH;
         self.head.extend_from_slice(&[0, 0, 0, 0, flags, code, 0, 0, afi0, afi1, family.safi]);
@@ -103,6 +107,15 @@ impl Layout {
         addresses.iter().for_each(|address| self.head.extend_from_slice(&address.octets()));
         // Reserved.
         self.head.push(0);
+    }
+
+    /// Appends a message with these routes.
+    fn put(&self, routes: &[u8], out: &mut BytesMut) {
+        let at = out.len();
+        out.reserve(self.head.len() + routes.len() + self.tail.len());
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(routes);
+        self.finish(at, out);
     }
 
     /// Completes the message that starts at `at` and goes to the end of `out`.
@@ -116,7 +129,7 @@ impl Layout {
         put(16, end);
         for (field, counted) in [(self.to_end, end), (self.to_tail, routes_end)] {
             if let Some(field) = field {
-                put(HEADER_LEN + field, counted - (HEADER_LEN + field + 2));
+                put(field, counted - (field + 2));
             }
         }
     }
@@ -125,7 +138,7 @@ impl Layout {
 impl UpdateEncoder {
     /// An encoder for what was negotiated.
     pub fn new(ctx: EncodeCtx) -> Self {
-        Self { ctx, layout: Layout::default() }
+        Self { ctx, layout: Layout::default(), routes: Vec::new() }
     }
 
     /// What was negotiated.
@@ -151,10 +164,11 @@ impl UpdateEncoder {
         let addresses: &[Ipv6Addr] = match &next_hop {
             NextHop::Ipv4(address) if family == AfiSafi::IPV4_UNICAST => {
                 // The attributes do not change from message to message, so that their length is known here.
+                const START: usize = HEADER_LEN + 4;
                 layout.head.extend_from_slice(&[0; 4]);
                 write_attributes(attributes, self.ctx.as4, Some(address.octets()), &mut layout.head);
-                let length = (layout.head.len() - 4).min(usize::from(u16::MAX)) as u16;
-                layout.head[2..4].copy_from_slice(&length.to_be_bytes());
+                let length = (layout.head.len() - START).min(usize::from(u16::MAX)) as u16;
+                layout.head[START - 2..START].copy_from_slice(&length.to_be_bytes());
                 return self.pack::<F>(keys, out);
             }
             NextHop::Ipv6(address) => &[*address],
@@ -176,7 +190,7 @@ impl UpdateEncoder {
         self.layout.clear();
         if F::AFI_SAFI == AfiSafi::IPV4_UNICAST {
             self.layout.head.extend_from_slice(&[0; 2]);
-            self.layout.to_tail = Some(0);
+            self.layout.to_tail = Some(HEADER_LEN);
             // No attributes.
             self.layout.tail.extend_from_slice(&[0; 2]);
         } else {
@@ -200,46 +214,78 @@ impl UpdateEncoder {
 
     /// Writes as many messages as the routes need. On an error, `out` is as it was.
     fn pack<F: Family>(
-        &self,
+        &mut self,
         keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        let Layout { head, tail, .. } = &self.layout;
-        let limit = self.ctx.max_len();
-        let add_path = self.ctx.add_path.contains(F::AFI_SAFI);
+        /// Octets that writing a route may touch.
+        const ROOM: usize = 4 + PREFIX_ROOM;
+        let Self { ctx, layout, routes } = self;
+        let (limit, around) = (ctx.max_len(), layout.head.len() + layout.tail.len());
+        let room = limit.saturating_sub(around);
+        let add_path = ctx.add_path.contains(F::AFI_SAFI);
         let before = out.len();
-        let mut message = None;
+        let mut end = 0;
         for (path_id, key) in keys {
-            let mut octets = [0; 17];
-            let length = F::write(key, &mut octets);
-            let taken = length + if add_path { 4 } else { 0 };
-            if message.is_none_or(|at| out.len() - at + taken + tail.len() > limit) {
-                if let Some(at) = message {
-                    self.layout.finish(at, out);
-                }
-                let needed = HEADER_LEN + head.len() + taken + tail.len();
-                if needed > limit {
-                    out.truncate(before);
-                    return Err(EncodeError::AttributesTooLong { needed, limit });
-                }
-                message = Some(out.len());
-                out.put_slice(&frame::header(0, frame::UPDATE));
-                out.put_slice(head);
+            if routes.len() < end + ROOM {
+                routes.resize(2 * end + 16 * ROOM, 0);
             }
-            if add_path {
-                out.put_u32(path_id.unwrap_or(0));
+            let skip = if add_path { 4 } else { 0 };
+            // There is always that much room.
+            if let Some(slot) = routes[end + skip..].first_chunk_mut() {
+                let taken = skip + F::write(key, slot);
+                if add_path {
+                    routes[end..end + 4].copy_from_slice(&path_id.unwrap_or(0).to_be_bytes());
+                }
+                if end + taken > room {
+                    if taken > room {
+                        out.truncate(before);
+                        return Err(EncodeError::AttributesTooLong { needed: around + taken, limit });
+                    }
+                    layout.put(&routes[..end], out);
+                    routes.copy_within(end..end + taken, 0);
+                    end = 0;
+                }
+                end += taken;
             }
-            out.put_slice(&octets[..length]);
         }
-        if let Some(at) = message {
-            self.layout.finish(at, out);
+        if end > 0 {
+            layout.put(&routes[..end], out);
         }
         Ok(())
     }
 }
 
+/// A canonical block of nothing but usual, sound attributes, which needs no change for a session with 4-octet AS numbers: what stands
+/// before NEXT_HOP and what after it.
+fn split_plain(block: &[u8]) -> Option<(&[u8], &[u8])> {
+    let ctx = DecodeCtx { as4: true, peer: PeerKind::Unknown, ..DecodeCtx::default() };
+    let (mut rest, mut last, mut middle) = (block, 0, 0);
+    while !rest.is_empty() {
+        let (attribute, taken) = RawAttribute::read(rest)?;
+        let canonical = attribute.code > last && is_canonical(attribute.code);
+        if !canonical || !is_plainly_sound(&attribute, &ctx) {
+            return None;
+        }
+        last = attribute.code;
+        rest = &rest[taken..];
+        if last < code::NEXT_HOP {
+            middle = block.len() - rest.len();
+        }
+    }
+    Some(block.split_at(middle))
+}
+
 /// Writes the attributes of a canonical block as the session has them, with NEXT_HOP in its place.
 fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    if as4 && let Some((before, after)) = split_plain(block) {
+        out.reserve(block.len() + 7);
+        out.extend_from_slice(before);
+        if let Some([a, b, c, d]) = next_hop {
+            out.extend_from_slice(&[flag::TRANSITIVE, code::NEXT_HOP, 4, a, b, c, d]);
+        }
+        return out.extend_from_slice(after);
+    }
     let attributes = Attributes::canonical(block);
     let mut next_hop = next_hop;
     let mut put_next_hop = |out: &mut Vec<u8>| {

@@ -165,10 +165,12 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    #[cold]
     pub(crate) fn new(code: ErrorCode, offset: usize) -> Self {
         Self { code, offset, attribute: None, data: Bytes::new() }
     }
 
+    #[cold]
     pub(crate) fn with_data(code: ErrorCode, offset: usize, data: &[u8]) -> Self {
         Self { code, offset, attribute: None, data: Bytes::copy_from_slice(data) }
     }

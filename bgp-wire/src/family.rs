@@ -176,6 +176,9 @@ impl fmt::Debug for FamilySet {
     }
 }
 
+/// Octets that writing a prefix may touch.
+pub(crate) const PREFIX_ROOM: usize = 17;
+
 /// A family whose routes have a typed key. Sealed: the implementations are [`Ipv4Unicast`] and [`Ipv6Unicast`].
 pub trait Family: sealed::Sealed + Copy + fmt::Debug + 'static {
     /// The family's numbers.
@@ -185,11 +188,20 @@ pub trait Family: sealed::Sealed + Copy + fmt::Debug + 'static {
     /// What a route of this family is known by. Host bits of a key are always zero.
     type Key: Copy + Eq + Hash + Ord + fmt::Debug + fmt::Display + Into<IpNet> + Send + Sync + 'static;
 
+    /// The lengths in bits that most prefixes have, of one size on the wire: that of [`Self::USUAL_OCTETS`]. Comparing with them lets the
+    /// processor go on to the next prefix before it knows where this one ends.
+    #[doc(hidden)]
+    const USUAL: core::ops::RangeInclusive<u8>;
+
+    /// The octets of a prefix of such a length, its length octet among them.
+    #[doc(hidden)]
+    const USUAL_OCTETS: usize;
+
     /// Reads the prefix at the start of `rest`: the key and the octets it took. `None` at the end, or where the octets are no prefix.
     #[doc(hidden)]
     fn read(rest: &[u8]) -> Option<(Self::Key, usize)>;
 
-    /// Writes the length octet and as many address octets as it needs to the start of `out`; returns how many octets that is.
+    /// Writes the length octet and the address to the start of `out`; returns how many octets the prefix needs of that.
     #[doc(hidden)]
     fn write(key: Self::Key, out: &mut [u8; 17]) -> usize;
 }
@@ -207,9 +219,18 @@ impl Family for Ipv4Unicast {
     const MAX_PREFIX_LEN: u8 = 32;
     type Key = Ipv4Net;
 
+    const USUAL: core::ops::RangeInclusive<u8> = 17..=24;
+    const USUAL_OCTETS: usize = 4;
+
     // One wide load in place of a loop over one to four octets; only the last few prefixes of a field take the padded path.
     #[inline]
     fn read(rest: &[u8]) -> Option<(Ipv4Net, usize)> {
+        if let Some(word) = rest.first_chunk::<4>()
+            && Self::USUAL.contains(&word[0])
+        {
+            let address = u32::from_be_bytes(*word) << 8 & u32::MAX << (32 - word[0]);
+            return Ipv4Net::new(address.into(), word[0]).ok().map(|key| (key, Self::USUAL_OCTETS));
+        }
         let word = match rest.first_chunk::<8>() {
             Some(wide) => u64::from_be_bytes(*wide),
             None => {
@@ -228,10 +249,11 @@ impl Family for Ipv4Unicast {
         Ipv4Net::new(address, length).ok().map(|key| (key, taken))
     }
 
+    // One store of eight octets.
     #[inline]
-    fn write(key: Ipv4Net, out: &mut [u8; 17]) -> usize {
-        out[0] = key.prefix_len();
-        out[1..5].copy_from_slice(&key.addr().octets());
+    fn write(key: Ipv4Net, out: &mut [u8; PREFIX_ROOM]) -> usize {
+        let word = u64::from(key.prefix_len()) << 56 | u64::from(key.addr().to_bits()) << 24;
+        out[..8].copy_from_slice(&word.to_be_bytes());
         1 + usize::from(key.prefix_len()).div_ceil(8)
     }
 }
@@ -241,9 +263,18 @@ impl Family for Ipv6Unicast {
     const MAX_PREFIX_LEN: u8 = 128;
     type Key = Ipv6Net;
 
+    const USUAL: core::ops::RangeInclusive<u8> = 41..=48;
+    const USUAL_OCTETS: usize = 7;
+
     #[inline]
     fn read(rest: &[u8]) -> Option<(Ipv6Net, usize)> {
         let (&length, octets) = rest.split_first()?;
+        if let Some(word) = octets.first_chunk::<8>()
+            && Self::USUAL.contains(&length)
+        {
+            let address = u128::from(u64::from_be_bytes(*word) & u64::MAX << (64 - length)) << 64;
+            return Ipv6Net::new(address.into(), length).ok().map(|key| (key, Self::USUAL_OCTETS));
+        }
         let wide = match octets.first_chunk::<16>() {
             Some(wide) => u128::from_be_bytes(*wide),
             None => {
@@ -261,7 +292,7 @@ impl Family for Ipv6Unicast {
     }
 
     #[inline]
-    fn write(key: Ipv6Net, out: &mut [u8; 17]) -> usize {
+    fn write(key: Ipv6Net, out: &mut [u8; PREFIX_ROOM]) -> usize {
         out[0] = key.prefix_len();
         out[1..].copy_from_slice(&key.addr().octets());
         1 + usize::from(key.prefix_len()).div_ceil(8)

@@ -50,6 +50,9 @@ pub fn peek(received: &[u8], max_len: usize) -> Result<Option<usize>, Malformed>
         return Err(Malformed::new(ErrorCode::ConnectionNotSynchronized, 0));
     }
     let len = usize::from(u16::from_be_bytes([header[16], header[17]]));
+    if header[18] == UPDATE && (23..=max_len).contains(&len) {
+        return Ok(Some(len));
+    }
     let (min, max) = match header[18] {
         OPEN => (29, MAX_LEN),
         UPDATE => (23, max_len),

@@ -44,8 +44,11 @@ impl<F: Family> fmt::Debug for Nlri<'_, F> {
 impl<F: Family> Iterator for Nlri<'_, F> {
     type Item = (Option<u32>, F::Key);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
         let mut path_id = None;
         if self.add_path {
             let (id, rest) = self.rest.split_first_chunk()?;
@@ -56,23 +59,56 @@ impl<F: Family> Iterator for Nlri<'_, F> {
         self.rest = self.rest.get(taken..)?;
         Some((path_id, key))
     }
+
+    /// The exact number of routes, for which their lengths are walked through.
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.count();
+        (count, Some(count))
+    }
+
+    #[inline]
+    fn count(self) -> usize {
+        let mut count = 0;
+        // Octets that are no route, which parsing lets through nowhere, end the routes.
+        let _ = walk::<F>(self.rest, self.add_path, || count += 1);
+        count
+    }
 }
+
+impl<F: Family> ExactSizeIterator for Nlri<'_, F> {}
 
 impl<F: Family> FusedIterator for Nlri<'_, F> {}
 
-/// Walks the length octets of a field. On a prefix that is too long or cut short, gives its offset in the field.
+/// Checks that a field is whole routes. On a prefix that is too long or cut short, gives its offset in the field.
+#[inline(always)]
 pub(crate) fn check<F: Family>(field: &[u8], add_path: bool) -> Result<(), usize> {
+    walk::<F>(field, add_path, || {})
+}
+
+/// Walks the length octets of a field.
+#[inline(always)]
+fn walk<F: Family>(field: &[u8], add_path: bool, mut each: impl FnMut()) -> Result<(), usize> {
     let skip = if add_path { 4 } else { 0 };
-    let mut at = 0;
-    while at < field.len() {
-        let Some(&length) = field.get(at + skip) else {
-            return Err(at);
-        };
-        let next = at + skip + 1 + usize::from(length).div_ceil(8);
-        if length > F::MAX_PREFIX_LEN || next > field.len() {
+    let mut rest = field;
+    loop {
+        while !add_path
+            && let Some(after) = rest.get(F::USUAL_OCTETS..)
+            && F::USUAL.contains(&rest[0])
+        {
+            rest = after;
+            each();
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let at = field.len() - rest.len();
+        let &length = rest.get(skip).ok_or(at)?;
+        let taken = skip + 1 + usize::from(length).div_ceil(8);
+        if length > F::MAX_PREFIX_LEN || taken > rest.len() {
             return Err(at);
         }
-        at = next;
+        rest = &rest[taken..];
+        each();
     }
-    Ok(())
 }

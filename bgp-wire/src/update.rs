@@ -265,16 +265,18 @@ impl<'a> Update<'a> {
     /// Only what must end the session; see [`Self::faults`] for the rest.
     #[inline]
     pub fn parse(frame: &'a [u8], ctx: &DecodeCtx) -> Result<Self, Malformed> {
-        examine(frame, ctx, |_| {}).map(|index| Self { frame, index })
+        examine(frame, ctx).map(|index| Self { frame, index })
     }
 
     /// What parsing found; see [`Self::from_index`].
+    #[inline]
     pub fn index(&self) -> UpdateIndex {
         self.index
     }
 
     /// The message again, from the same octets and the index that parsing them gave. With other octets the view shows nonsense or
     /// nothing, but never panics.
+    #[inline]
     pub fn from_index(frame: &'a [u8], index: &UpdateIndex) -> Self {
         Self { frame, index: *index }
     }
@@ -284,7 +286,9 @@ impl<'a> Update<'a> {
         let mut faults = Vec::new();
         if self.index.action.is_some() {
             // The outcome is known; what is wanted here is only what was met on the way.
-            let _ = examine(self.frame, &self.index.ctx, |fault| faults.push(fault));
+            let _ = Fields::split(self.frame, &self.index.ctx).and_then(|fields| {
+                examine_further(fields, &self.index.ctx, (Standing::default(), 0), &mut |fault| faults.push(fault))
+            });
         }
         faults.into_iter()
     }
@@ -314,25 +318,30 @@ impl<'a> Update<'a> {
         self.frame
     }
 
+    #[inline]
     fn field(&self, start: usize, end: usize) -> &'a [u8] {
         self.frame.get(start..end).unwrap_or_default()
     }
 
+    #[inline]
     fn plain(&self, field: &'a [u8]) -> Nlri<'a, Ipv4Unicast> {
         Nlri::new(field, self.index.ctx.add_path.contains(AfiSafi::IPV4_UNICAST))
     }
 
     /// The routes of the withdrawn field.
+    #[inline(always)]
     pub fn withdrawn(&self) -> Nlri<'a, Ipv4Unicast> {
         self.plain(self.field(WITHDRAWN_START, usize::from(self.index.withdrawn_end)))
     }
 
     /// The routes of the plain NLRI field; their next hop is that of [`Self::next_hop`].
+    #[inline(always)]
     pub fn nlri(&self) -> Nlri<'a, Ipv4Unicast> {
         self.plain(self.field(usize::from(self.index.attributes_end), self.frame.len()))
     }
 
     /// The path attributes that stand.
+    #[inline(always)]
     pub fn attributes(&self) -> Attributes<'a> {
         let start = usize::from(self.index.withdrawn_end) + 2;
         Attributes::new(
@@ -343,16 +352,19 @@ impl<'a> Update<'a> {
     }
 
     /// NEXT_HOP, for the routes of the plain NLRI field.
+    #[inline]
     pub fn next_hop(&self) -> Option<NextHop> {
         self.attributes().next_hop().map(NextHop::Ipv4)
     }
 
     /// MP_REACH_NLRI: further routes with a next hop of their own.
+    #[inline(always)]
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
         MpReach::read(self.attributes().get(code::MP_REACH_NLRI)?.value, self.index.ctx)
     }
 
     /// MP_UNREACH_NLRI: further withdrawn routes.
+    #[inline(always)]
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
         MpUnreach::read(self.attributes().get(code::MP_UNREACH_NLRI)?.value, self.index.ctx)
     }
@@ -388,27 +400,77 @@ impl fmt::Debug for Update<'_> {
     }
 }
 
-/// The one pass. Tells `on_fault` of everything short of a reset.
-#[inline]
-fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Result<UpdateIndex, Malformed> {
-    let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
-    // Splits off a field that starts with its length in two octets.
-    let field = |start: usize| {
-        let (length, rest) = frame.get(start..)?.split_first_chunk()?;
-        rest.get(..usize::from(u16::from_be_bytes(*length)))
-    };
-    let withdrawn = field(HEADER_LEN).ok_or_else(|| attribute_list(HEADER_LEN))?;
-    let withdrawn_end = WITHDRAWN_START + withdrawn.len();
-    let block = field(withdrawn_end).ok_or_else(|| attribute_list(withdrawn_end))?;
-    let start = withdrawn_end + 2;
-    let end = start + block.len();
-    let plain = frame.get(end..).unwrap_or_default();
-    let add_path = ctx.add_path.contains(AfiSafi::IPV4_UNICAST);
-    for (field, offset) in [(withdrawn, WITHDRAWN_START), (plain, end)] {
-        nlri::check::<Ipv4Unicast>(field, add_path)
-            .map_err(|at| Malformed::new(ErrorCode::InvalidNetworkField, offset + at))?;
+/// The fields of a message (RFC 4271 section 4.3).
+#[derive(Clone, Copy)]
+struct Fields<'a> {
+    frame: &'a [u8],
+    /// The path attributes.
+    block: &'a [u8],
+    /// Their offset.
+    start: usize,
+    /// The routes after them.
+    plain: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Finds the fields, and checks the routes of the two plain ones.
+    #[inline]
+    fn split(frame: &'a [u8], ctx: &DecodeCtx) -> Result<Self, Malformed> {
+        let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
+        // Splits off a field that starts with its length in two octets.
+        let field = |start: usize| {
+            let (length, rest) = frame.get(start..)?.split_first_chunk()?;
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+        };
+        let (withdrawn, _) = field(HEADER_LEN).ok_or_else(|| attribute_list(HEADER_LEN))?;
+        let withdrawn_end = WITHDRAWN_START + withdrawn.len();
+        let (block, plain) = field(withdrawn_end).ok_or_else(|| attribute_list(withdrawn_end))?;
+        let start = withdrawn_end + 2;
+        let add_path = ctx.add_path.contains(AfiSafi::IPV4_UNICAST);
+        let check = |field, offset| {
+            nlri::check::<Ipv4Unicast>(field, add_path)
+                .map_err(|at| Malformed::new(ErrorCode::InvalidNetworkField, offset + at))
+        };
+        check(withdrawn, WITHDRAWN_START)?;
+        check(plain, start + block.len())?;
+        Ok(Self { frame, block, start, plain })
     }
 
+    #[inline]
+    fn index(&self, standing: Standing, ctx: &DecodeCtx) -> UpdateIndex {
+        UpdateIndex {
+            standing,
+            withdrawn_end: (self.start - 2) as u16,
+            attributes_end: (self.start + self.block.len()) as u16,
+            action: None,
+            disables: FamilySet::EMPTY,
+            ctx: *ctx,
+        }
+    }
+}
+
+/// The one pass. Most messages have nothing but usual, sound attributes; what is more than that is left to [`examine_further`].
+#[inline]
+fn examine(frame: &[u8], ctx: &DecodeCtx) -> Result<UpdateIndex, Malformed> {
+    let fields = Fields::split(frame, ctx)?;
+    let (standing, end) = attributes::plain_run(fields.block, ctx);
+    if end == fields.block.len() && (fields.plain.is_empty() || standing.has_mandatory()) {
+        return Ok(fields.index(standing, ctx));
+    }
+    examine_further(fields, ctx, (standing, end), &mut |_| {})
+}
+
+/// The pass over the attributes from an offset on, before which all are sound. Tells `on_fault` of everything short of a reset.
+#[inline(never)]
+fn examine_further(
+    fields: Fields<'_>,
+    ctx: &DecodeCtx,
+    (mut standing, mut at): (Standing, usize),
+    on_fault: &mut dyn FnMut(Fault),
+) -> Result<UpdateIndex, Malformed> {
+    let Fields { frame, block, start, plain } = fields;
+    let end = start + block.len();
+    let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
     let mut action = None;
     let mut withdrawing = None;
     let mut fault = |fault: Fault| {
@@ -419,10 +481,8 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
         on_fault(fault);
     };
     let mut disables = FamilySet::EMPTY;
-    let mut standing = Standing::default();
-    let mut seen = Seen::default();
+    let mut seen = Seen::all_standing(standing);
     let mut reaches = !plain.is_empty();
-    let mut at = 0;
     while at < block.len() {
         let Some((attribute, taken)) = RawAttribute::read(&block[at..]) else {
             let attribute = block.get(at + 1).copied();
@@ -439,6 +499,11 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
             });
             break;
         };
+        if attributes::is_plainly_sound(&attribute, ctx) && seen.insert(attribute.code) {
+            standing.insert(attribute.code, at);
+            at += taken;
+            continue;
+        }
         let octets = &block[at..at + taken];
         let offset = start + at;
         let reset = |code| Malformed { attribute: Some(attribute.code), ..Malformed::with_data(code, offset, octets) };
@@ -465,7 +530,7 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
                 })
             };
             match checked {
-                Ok(()) => standing.insert(kind),
+                Ok(()) => standing.insert(kind, at),
                 // RFC 7606 section 3 j: the family and the lengths are known, so that only its routes are lost.
                 Err(code @ ErrorCode::InvalidMultiprotocolNlri) => {
                     faulty(Action::DisableFamily, code);
@@ -478,7 +543,7 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
             }
         } else if is_known(kind) {
             match attributes::check(&attribute, ctx) {
-                Ok(()) => standing.insert(kind),
+                Ok(()) => standing.insert(kind, at),
                 Err((action, code)) => faulty(action, code),
             }
         } else if attribute.flags & flag::OPTIONAL == 0 {
@@ -502,14 +567,7 @@ fn examine(frame: &[u8], ctx: &DecodeCtx, mut on_fault: impl FnMut(Fault)) -> Re
     {
         return Err(nothing_to_withdraw(&fault, &frame[fault.offset..end]));
     }
-    Ok(UpdateIndex {
-        standing,
-        withdrawn_end: withdrawn_end as u16,
-        attributes_end: end as u16,
-        action,
-        disables,
-        ctx: *ctx,
-    })
+    Ok(UpdateIndex { action, disables, ..fields.index(standing, ctx) })
 }
 
 /// What becomes of a fault that asks for more than to discard an attribute, in a message that has attributes for routes and no routes:

@@ -2,7 +2,6 @@
 
 use super::{EncodeError, UpdateEncoder, write_attributes};
 use crate::attributes::code;
-use crate::frame::{self, HEADER_LEN};
 use crate::routes::{FlowRoute, Form, Route};
 use crate::{AfiSafi, FamilySet, NextHop};
 use alloc::vec::Vec;
@@ -137,7 +136,7 @@ impl UpdateEncoder {
         let mut octets = Vec::new();
         for item in items {
             octets.clear();
-            let needed = HEADER_LEN + head.len() + tail.len();
+            let needed = head.len() + tail.len();
             let outcome = write(item, &mut octets).and_then(|()| match needed + octets.len() {
                 needed if needed > limit => Err(EncodeError::AttributesTooLong { needed, limit }),
                 _ => Ok(()),
@@ -151,7 +150,6 @@ impl UpdateEncoder {
                     self.layout.finish(at, out);
                 }
                 message = Some(out.len());
-                out.put_slice(&frame::header(0, frame::UPDATE));
                 out.put_slice(head);
             }
             out.put_slice(&octets);
