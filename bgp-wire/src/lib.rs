@@ -85,3 +85,8 @@ pub use routes::{EvpnRoute, Form, LabelledPrefix, RouteDistinguisher, Routes, Vp
 pub use text::{Asdot, TextError, parse_asn, parse_prefix};
 pub use tunnel::{PmsiTunnel, PmsiTunnelKind, SubTlv, Tunnel, Tunnels};
 pub use update::{MpReach, MpUnreach, NextHop, Update, UpdateIndex};
+
+/// The programs of the page in the docs.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/bgp-wire.md")]
+mod guide {}

@@ -142,7 +142,8 @@ fn component(input: &str, ipv6: bool) -> Input<'_, (u8, Vec<u8>)> {
     let offset = opt(after("offset", number::<u8>));
     let (rest, (prefix, offset)) = map_opt((prefix, offset), |(prefix, offset)| {
         let (offset, net_is_ipv6) = (offset.unwrap_or(0), matches!(prefix, IpNet::V6(_)));
-        let fits = net_is_ipv6 == ipv6 && offset <= if ipv6 { prefix.prefix_len() } else { 0 };
+        // Some bit has to count (RFC 8956 section 3.1).
+        let fits = net_is_ipv6 == ipv6 && (offset == 0 || ipv6 && offset < prefix.prefix_len());
         fits.then_some((prefix, offset))
     })
     .parse(rest)?;
