@@ -36,7 +36,7 @@ impl World {
             Source { vrf: VrfId(0), origination: Origination::Session(neighbor) }
         };
         let sources = (0..sources).map(|n| pools.sources.add(source(n))).collect();
-        let next_hop = pools.next_hops.intern(VrfId(0), NextHop::Ipv4(Ipv4Addr::new(10, 0, 0, 1)), None);
+        let next_hop = pools.next_hops.intern(VrfId(0), &NextHop::Ipv4(Ipv4Addr::new(10, 0, 0, 1)), None);
         let egress = Box::new([Egress { gateway: None, interface: 1 }]);
         pools.next_hops.set_state(next_hop, NextHopState::Resolved { metric: 0, egress });
         World { pools, table: Table::new(1, 1), sources, next_hop }

@@ -233,11 +233,8 @@ impl Family for Ipv4Unicast {
         }
         let word = match rest.first_chunk::<8>() {
             Some(wide) => u64::from_be_bytes(*wide),
-            None => {
-                let mut wide = [0; 8];
-                wide[..rest.len()].copy_from_slice(rest);
-                u64::from_be_bytes(wide)
-            }
+            // Put together without passing through memory: a wide load of octets just stored waits for every store before it.
+            None => (0..5).fold(0, |word, at| word | u64::from(rest.get(at).copied().unwrap_or(0)) << (56 - 8 * at)),
         };
         let length = (word >> 56) as u8;
         let taken = 1 + usize::from(length).div_ceil(8);

@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::AttrId;
-use crate::slab::{NONE, Slab, Slot};
+use crate::slab::{NONE, Slab, Slot, make_room};
 
 /// What the decision process and the export function ask of a set of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +176,7 @@ impl Interner {
             entries[id].count += 1;
             return AttrId(id);
         }
+        make_room(index, entries, |id| hasher.hash_one(&*blocks[id as usize]));
         let id = entries.insert(Entry { hot: Hot::of(&Attributes::canonical(canonical)), count: 1 });
         if id as usize == blocks.len() {
             blocks.push(canonical.into());
@@ -218,6 +219,7 @@ impl Interner {
     }
 
     /// The attributes of `id`.
+    #[inline]
     pub fn attributes(&self, id: AttrId) -> Attr<'_> {
         Attr { bytes: &self.blocks[id.index()], hot: &self.entries[id.0].hot }
     }

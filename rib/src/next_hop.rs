@@ -101,19 +101,20 @@ pub struct NextHops {
 
 impl NextHops {
     /// The id of a next hop, with its count raised by one.
-    pub fn intern(&mut self, vrf: VrfId, address: NextHop, interface: Option<u32>) -> NextHopId {
-        let hash = hash(vrf, &address, interface);
+    pub fn intern(&mut self, vrf: VrfId, address: &NextHop, interface: Option<u32>) -> NextHopId {
+        let hash = hash(vrf, address, interface);
         let entries = &mut self.entries;
         let same = |&id: &u32| {
             let entry = &entries[id];
-            entry.address == address && entry.vrf == vrf && entry.interface == interface
+            entry.address == *address && entry.vrf == vrf && entry.interface == interface
         };
         if let Some(&id) = self.index.find(hash, same) {
             entries[id].count += 1;
             return NextHopId(id);
         }
         let state = NextHopState::Unreachable;
-        let id = entries.insert(NextHopEntry { vrf, address, interface, state, count: 1, metric: UNREACHABLE });
+        let id =
+            entries.insert(NextHopEntry { vrf, address: *address, interface, state, count: 1, metric: UNREACHABLE });
         let rehash = |&id: &u32| self::hash(entries[id].vrf, &entries[id].address, entries[id].interface);
         self.index.insert_unique(hash, id, rehash);
         self.fresh.push_back(NextHopId(id));
@@ -229,10 +230,10 @@ mod tests {
     fn one_address_in_two_vrfs_or_on_two_interfaces_is_two_next_hops() {
         let mut next_hops = NextHops::default();
         let address = NextHop::Ipv6("fe80::1".parse().unwrap());
-        let a = next_hops.intern(VrfId(1), address, Some(3));
-        let b = next_hops.intern(VrfId(1), address, Some(4));
-        let c = next_hops.intern(VrfId(2), address, Some(3));
-        assert_eq!(next_hops.intern(VrfId(1), address, Some(3)), a);
+        let a = next_hops.intern(VrfId(1), &address, Some(3));
+        let b = next_hops.intern(VrfId(1), &address, Some(4));
+        let c = next_hops.intern(VrfId(2), &address, Some(3));
+        assert_eq!(next_hops.intern(VrfId(1), &address, Some(3)), a);
         assert_eq!((next_hops.len(), next_hops.count(a)), (3, 2));
         for id in [a, a, b, c] {
             next_hops.release(id);
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn only_a_change_of_reachability_or_metric_asks_for_decisions() {
         let mut next_hops = NextHops::default();
-        let id = next_hops.intern(VrfId(0), NextHop::Ipv4([10, 0, 0, 1].into()), None);
+        let id = next_hops.intern(VrfId(0), &NextHop::Ipv4([10, 0, 0, 1].into()), None);
         assert_eq!(next_hops.poll_fresh(), Some(id));
         assert_eq!(next_hops.metric(id), None);
         assert_eq!(next_hops.set_state(id, resolved(5, 1)), NextHopChange::Decision);

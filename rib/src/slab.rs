@@ -4,6 +4,8 @@
 //! doubling: at a million routes the spare half of a doubled vector would cost more than the index over it, and large
 //! blocks are moved by the allocator through the page table, not copied. An empty slab gives its memory back.
 
+use hashbrown::HashTable;
+
 /// The index that names nothing, and ends every list.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -16,6 +18,23 @@ pub(crate) trait Slot {
     fn hole(next: u32) -> Self;
     /// The successor, if this is a hole.
     fn next_hole(&self) -> Option<u32>;
+}
+
+/// Makes room in an index of a slab for half as many values again, if it is full. It is built anew from the slab in order: reading
+/// the values in the order of the old index would be a cache miss for each, and the old one is given back first.
+#[inline]
+pub(crate) fn make_room<T: Slot>(index: &mut HashTable<u32>, slab: &Slab<T>, hash: impl Fn(u32) -> u64) {
+    if index.len() < index.capacity() {
+        return;
+    }
+    let wanted = index.len() + index.len() / 2 + 3;
+    *index = HashTable::new();
+    *index = HashTable::with_capacity(wanted);
+    for id in 0..slab.end() {
+        if slab.get(id).is_some() {
+            index.insert_unique(hash(id), id, |&id| hash(id));
+        }
+    }
 }
 
 #[derive(Debug)]

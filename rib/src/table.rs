@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 
 use crate::decision::{self, Candidate, Verdict};
 use crate::hash::Key;
-use crate::slab::{NONE, Slab, Slot};
+use crate::slab::{NONE, Slab, Slot, make_room};
 use crate::{AttrId, DestId, NextHopId, PathRef, Pools, SourceId};
 
 /// What a path is made of. (`source`, `path_id`) names it within its destination.
@@ -153,6 +153,11 @@ impl<K: Key> Table<K> {
         dests.extend(keys.into_iter().map(|key| DestId(self.find_or_add(key))));
     }
 
+    /// How many of the prefixes have a destination. Also brings what looking them up touches into the cache.
+    pub fn count_known(&self, keys: impl IntoIterator<Item = K>) -> usize {
+        keys.into_iter().filter(|key| self.find(key).is_some()).count()
+    }
+
     /// Lets go of a destination that was reserved and not used.
     pub fn release(&mut self, dest: DestId) {
         self.free_if_unused(dest.0);
@@ -164,6 +169,7 @@ impl<K: Key> Table<K> {
         self.insert_at(pools, dest.0, path)
     }
 
+    #[inline]
     fn insert_at(&mut self, pools: &mut Pools, dest: u32, path: Path) -> Option<Change> {
         let first = self.dests[dest].first;
         if first == NONE {
@@ -184,6 +190,7 @@ impl<K: Key> Table<K> {
     }
 
     /// Gives a destination without paths its first: most of what a full table brings, and nothing to decide.
+    #[inline]
     fn insert_first(&mut self, pools: &mut Pools, dest: u32, path: Path) -> Option<Change> {
         let reachable = pools.next_hops.metric(path.next_hop).is_some();
         let med = reachable && pools.attrs.hot(path.attrs).med != 0;
@@ -253,8 +260,13 @@ impl<K: Key> Table<K> {
 
     /// Withdraws the path of `source` with `path_id`, and decides.
     pub fn withdraw(&mut self, pools: &mut Pools, key: &K, source: SourceId, path_id: u32) -> Option<Change> {
-        let dest = self.find(key)?;
-        let was_reachable = self.dests[dest].best != NONE;
+        self.find(key).and_then(|dest| self.withdraw_from(pools, DestId(dest), source, path_id))
+    }
+
+    /// As [`withdraw`](Self::withdraw), for a destination in use.
+    pub fn withdraw_from(&mut self, pools: &mut Pools, dest: DestId, source: SourceId, path_id: u32) -> Option<Change> {
+        let dest = dest.0;
+        let was_reachable = self.dests.get(dest)?.best != NONE;
         let (mut last, mut at) = (NONE, self.dests[dest].first);
         while at != NONE && (self.paths[at].path.source, self.paths[at].path.path_id) != (source, path_id) {
             (last, at) = (at, self.paths[at].next);
@@ -422,6 +434,7 @@ impl<K: Key> Table<K> {
 
     // The index.
 
+    #[inline]
     fn find(&self, key: &K) -> Option<u32> {
         self.index.find(key.seeded_hash(self.seed), |&id| self.dests[id].key == *key).copied()
     }
@@ -432,28 +445,11 @@ impl<K: Key> Table<K> {
         if let Some(&id) = self.index.find(hash, |&id| self.dests[id].key == key) {
             return id;
         }
-        if self.index.len() == self.index.capacity() {
-            self.grow_index();
-        }
-        let id = self.dests.insert(DestSlot { key, flags: 0, members: 0, first: NONE, best: NONE });
         let Table { index, dests, seed, .. } = self;
+        make_room(index, dests, |id| dests[id].key.seeded_hash(*seed));
+        let id = dests.insert(DestSlot { key, flags: 0, members: 0, first: NONE, best: NONE });
         index.insert_unique(hash, id, |&id| dests[id].key.seeded_hash(*seed));
         id
-    }
-
-    /// Makes room for half as many destinations again. The index is built anew from the destinations in their order: reading
-    /// them in the order of the old index would be a cache miss for each, and the old one is given back first.
-    #[cold]
-    fn grow_index(&mut self) {
-        let wanted = self.index.len() + self.index.len() / 2 + 3;
-        self.index = HashTable::new();
-        self.index = HashTable::with_capacity(wanted);
-        let Table { index, dests, seed, .. } = self;
-        for id in 0..dests.end() {
-            if let Some(slot) = dests.get(id) {
-                index.insert_unique(slot.key.seeded_hash(*seed), id, |&id| dests[id].key.seeded_hash(*seed));
-            }
-        }
     }
 
     fn free_if_unused(&mut self, dest: u32) {

@@ -443,7 +443,7 @@ fn ipv6_routes_go_out_and_away_in_their_own_family() {
     let [feeder, sink] = [1, 2].map(|n| session(&mut pools, true, 65000 + u32::from(n), n));
     let ourselves = NextHop::Ipv6("2001:db8:ffff::1".parse().unwrap());
     out.join(&mut table, &mut pools, sink, ExportKey { local_next_hop: ourselves, ..external() });
-    let nh = pools.next_hops.intern(common::VRF, NextHop::Ipv6("2001:db8::2".parse().unwrap()), None);
+    let nh = pools.next_hops.intern(common::VRF, &NextHop::Ipv6("2001:db8::2".parse().unwrap()), None);
     pools.next_hops.set_state(nh, resolved(0));
     let attrs = Attrs::default().intern(&mut pools);
     let keys: Vec<Ipv6Net> =

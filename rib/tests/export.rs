@@ -201,7 +201,7 @@ fn an_internal_neighbour_gets_a_learned_next_hop_only_in_a_form_it_can_use() {
     let mut extended = plain;
     extended.encode.extended_next_hop = FamilySet::EMPTY.with(AfiSafi::IPV4_UNICAST);
     let mut next_hop = |family: AfiSafi, key: &ExportKey, address| {
-        let id = pools.next_hops.intern(VRF, address, None);
+        let id = pools.next_hops.intern(VRF, &address, None);
         let told = match family {
             AfiSafi::IPV4_UNICAST => told::<Ipv4Unicast>(&mut pools, key, source, &block, id),
             _ => told::<Ipv6Unicast>(&mut pools, key, source, &block, id),

@@ -2,7 +2,7 @@
 
 use bgp_wire::{Action, AfiSafi, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use rib::{AttrId, Change, NextHopId, Path, SourceId, VrfId};
+use rib::{AttrId, Change, DestId, NextHopId, Path, SourceId, VrfId};
 
 use super::{Engine, EngineError, Inbound, REFUSED_KEPT, TableKey};
 use crate::{Accept, ImportPolicy, ImportRefusal};
@@ -75,10 +75,10 @@ impl Engine {
         }
 
         let attrs = self.intern_edited(update, import);
-        if let Some(next_hop) = update.next_hop() {
+        if let Some(next_hop) = &update.next_hop() {
             self.announce_all::<Ipv4Unicast>(vrf, source, attrs, (next_hop, interface), import, plain, &mut applied);
         }
-        if let Some(next_hop) = reach.as_ref().and_then(|reach| reach.next_hop()) {
+        if let Some(next_hop) = &reach.as_ref().and_then(|reach| reach.next_hop()) {
             self.announce_all::<Ipv4Unicast>(vrf, source, attrs, (next_hop, interface), import, ipv4, &mut applied);
             self.announce_all::<Ipv6Unicast>(vrf, source, attrs, (next_hop, interface), import, ipv6, &mut applied);
         }
@@ -103,7 +103,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (vrf, _) = self.writable(source)?;
         let attrs = self.pools.attrs.intern(attributes);
-        let next_hop = self.pools.next_hops.intern(vrf, next_hop, interface);
+        let next_hop = self.pools.next_hops.intern(vrf, &next_hop, interface);
         let path = Path { source, path_id, attrs, next_hop };
         match prefix.trunc() {
             IpNet::V4(key) => self.put_path::<Ipv4Net>(vrf, key, path),
@@ -161,12 +161,12 @@ impl Engine {
         vrf: VrfId,
         source: SourceId,
         attrs: AttrId,
-        (address, interface): (NextHop, Option<u32>),
+        (address, interface): (&NextHop, Option<u32>),
         import: &ImportPolicy,
         routes: impl Iterator<Item = (Option<u32>, F::Key)> + Clone,
         applied: &mut Applied,
     ) {
-        let interface = if is_on_link(&address) { interface } else { None };
+        let interface = if is_on_link(address) { interface } else { None };
         let next_hop = self.pools.next_hops.intern(vrf, address, interface);
         if matches!(import.accept, Accept::Everything) && self.has_room(source, import, routes.clone()) {
             self.accept_all(vrf, Path { source, path_id: 0, attrs, next_hop }, routes, applied);
@@ -205,6 +205,12 @@ impl Engine {
         reserved.clear();
         if let Some(owner) = self.vrfs.get_mut(&vrf) {
             K::table_mut(owner).reserve(routes.clone().map(|(_, key)| key), &mut reserved);
+        }
+        let importers = self.vrfs.get(&vrf).into_iter().flat_map(|owner| &owner.out);
+        for edge in importers.filter_map(|edge| self.edges.get(edge.index())?.as_ref()) {
+            if let Some(importer) = self.vrfs.get(&edge.spec.to) {
+                std::hint::black_box(K::table(importer).count_known(routes.clone().map(|(_, key)| key)));
+            }
         }
         for ((path_id, key), dest) in routes.zip(&reserved) {
             let Some(owner) = self.vrfs.get_mut(&vrf) else { break };
@@ -306,10 +312,23 @@ impl Engine {
     }
 
     /// Withdraws a path and returns whether it stood.
-    pub(super) fn take_path<K: TableKey>(&mut self, vrf: VrfId, key: K, source: SourceId, path_id: u32) -> bool {
+    fn take_path<K: TableKey>(&mut self, vrf: VrfId, key: K, source: SourceId, path_id: u32) -> bool {
+        let dest = self.vrfs.get(&vrf).and_then(|owner| K::table(owner).get(&key));
+        dest.is_some_and(|dest| self.take_path_from(vrf, key, dest, source, path_id))
+    }
+
+    /// As [`take_path`](Self::take_path), for the destination of `key`.
+    pub(super) fn take_path_from<K: TableKey>(
+        &mut self,
+        vrf: VrfId,
+        key: K,
+        dest: DestId,
+        source: SourceId,
+        path_id: u32,
+    ) -> bool {
         let Some(owner) = self.vrfs.get_mut(&vrf) else { return false };
         let before = self.pools.sources.paths(source);
-        let change = K::table_mut(owner).withdraw(&mut self.pools, &key, source, path_id);
+        let change = K::table_mut(owner).withdraw_from(&mut self.pools, dest, source, path_id);
         self.settle_change(vrf, key, change);
         self.pools.sources.paths(source) < before
     }

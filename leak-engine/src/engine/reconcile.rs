@@ -81,7 +81,8 @@ impl Engine {
         let table = K::table_mut(importer);
         let standing = &mut self.scratch.standing;
         standing.clear();
-        if let Some(found) = table.get(&key).and_then(|dest| table.destination(dest)) {
+        let copy = table.get(&key);
+        if let Some(found) = copy.and_then(|dest| table.destination(dest)) {
             standing.extend(found.paths().map(|view| view.path).filter(|path| path.source == edge.source));
         }
 
@@ -101,11 +102,17 @@ impl Engine {
         let mut changed = None;
         for path in wanted.iter().filter(|path| !standing.contains(path)) {
             touched = true;
-            changed = table.insert(&mut self.pools, key, *path).or(changed);
+            changed = match copy {
+                Some(copy) => table.insert_reserved(&mut self.pools, copy, *path),
+                None => table.insert(&mut self.pools, key, *path),
+            }
+            .or(changed);
         }
         for path in standing.iter().filter(|path| path.path_id as usize >= wanted.len()) {
             touched = true;
-            changed = table.withdraw(&mut self.pools, &key, path.source, path.path_id).or(changed);
+            if let Some(copy) = copy {
+                changed = table.withdraw_from(&mut self.pools, copy, path.source, path.path_id).or(changed);
+            }
         }
         let mut promoted = None;
         match (standing.is_empty(), wanted.is_empty()) {

@@ -214,7 +214,7 @@ impl Engine {
         for (key, dest, path) in found {
             match purpose {
                 Purpose::NextHops(next_hops) => self.decide_again::<K>(vrf, dest, next_hops),
-                _ => drop(self.take_path(vrf, key, path.source, path.path_id)),
+                _ => drop(self.take_path_from(vrf, key, dest, path.source, path.path_id)),
             }
         }
         more

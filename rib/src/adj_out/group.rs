@@ -162,7 +162,7 @@ impl Group {
         }
         let mut new = self.export::<F, P>(flush, dest);
         let old = self.state.get(dest.index()).copied().unwrap_or(0);
-        let before = self.pool.get(old);
+        let before = if old == 0 { None } else { self.pool.get(old) };
         if new == 0
             && let Some(Said { announced: Some(_), except }) = before
         {
@@ -172,26 +172,24 @@ impl Group {
             self.pool.release(flush.pools, new);
             return;
         }
-        let Some(after) = self.pool.get(new) else { return };
-        let same = before.is_some_and(|before| self.says_as::<F>(flush.pools, before, after));
+        let except = self.pool.except(new);
+        let same = before.is_some_and(|before| self.says_as::<F>(flush.pools, before, new));
         self.set(flush, dest, new);
         if same {
             return;
         }
-        let tell_source = before.is_some_and(|before| before.except != after.except);
+        let tell_source = before.is_some_and(|before| before.except != except);
         if self.direct {
-            self.batch.push(Item { except: after.except, said: new, dest: dest.0, tell_source });
+            self.batch.push(Item { except, said: new, dest: dest.0, tell_source });
         } else {
             self.log.push(dest.0, tell_source);
         }
     }
 
     /// Whether two advertisements of different routes come to the same messages.
-    fn says_as<F: Family>(&mut self, pools: &Pools, before: Said, after: Said) -> bool {
+    fn says_as<F: Family>(&mut self, pools: &Pools, before: Said, after: SaidId) -> bool {
+        let Some(after) = self.pool.get(after).filter(|after| after.except == before.except) else { return false };
         let (Some(was), Some(is)) = (before.announced, after.announced) else { return false };
-        if before.except != after.except {
-            return false;
-        }
         let mut old = AttributesBuilder::default();
         let old_hop = rewrite::<F>(&self.key, pools, was, &mut old);
         let new_hop = rewrite::<F>(&self.key, pools, is, &mut self.exported);
@@ -233,7 +231,7 @@ impl Group {
             }
             self.state.resize(wanted, 0);
         }
-        let announces = |said: SaidId| self.pool.get(said).is_some_and(|said| said.announced.is_some());
+        let announces = |said: SaidId| said != 0 && self.pool.announces(said);
         let old = core::mem::replace(&mut self.state[dest.index()], new);
         self.announced += usize::from(announces(new));
         self.announced -= usize::from(announces(old));

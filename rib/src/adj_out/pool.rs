@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 use super::export::Learning;
 use crate::hash::{fold, pair};
-use crate::slab::{NONE, Slab, Slot};
+use crate::slab::{NONE, Slab, Slot, make_room};
 use crate::{AttrId, NextHopId, Pools, SourceId};
 
 /// What is said of a destination. It is not said to the neighbour `except`, which the route came from.
@@ -43,6 +43,7 @@ struct Entry {
 }
 
 impl Entry {
+    #[inline]
     fn of(said: Said) -> Self {
         let announced = said.announced;
         Entry {
@@ -54,11 +55,13 @@ impl Entry {
         }
     }
 
+    #[inline]
     fn says_as(&self, other: &Self) -> bool {
         (self.attrs, self.next_hop, self.except, self.learning)
             == (other.attrs, other.next_hop, other.except, other.learning)
     }
 
+    #[inline]
     fn said(&self) -> Said {
         let next_hop = (self.next_hop.0 != NONE).then_some(self.next_hop);
         let announced = Announced { attrs: self.attrs, next_hop, learning: self.learning };
@@ -122,6 +125,7 @@ impl Pool {
             *last = id + 1;
             return *last;
         }
+        make_room(index, entries, |id| entries[id].hash());
         new.retain(pools);
         let id = entries.insert(new);
         index.insert_unique(hash, id, |&id| entries[id].hash());
@@ -150,6 +154,18 @@ impl Pool {
         if self.last == id {
             self.last = 0;
         }
+    }
+
+    /// Whom an id in use is not said to.
+    #[inline]
+    pub(super) fn except(&self, id: SaidId) -> SourceId {
+        self.entries[id - 1].except
+    }
+
+    /// Whether an id in use is no withdrawal.
+    #[inline]
+    pub(super) fn announces(&self, id: SaidId) -> bool {
+        self.entries[id - 1].attrs.0 != NONE
     }
 
     /// What `id` stands for; none for 0.

@@ -83,7 +83,7 @@ pub fn resolved(metric: u32) -> NextHopState {
 
 /// A resolved next hop 10.0.0.`n` of this interior cost, with one count.
 pub fn next_hop(pools: &mut Pools, n: u8, metric: u32) -> NextHopId {
-    let id = pools.next_hops.intern(VRF, NextHop::Ipv4(Ipv4Addr::new(10, 0, 0, n)), None);
+    let id = pools.next_hops.intern(VRF, &NextHop::Ipv4(Ipv4Addr::new(10, 0, 0, n)), None);
     pools.next_hops.set_state(id, resolved(metric));
     id
 }
