@@ -281,7 +281,7 @@ impl Iterator for AllAsns<'_> {
             }
             return folded;
         }
-        while let Some(asn) = self.next() {
+        for asn in self {
             folded = f(folded, asn);
         }
         folded

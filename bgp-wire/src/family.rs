@@ -222,7 +222,7 @@ impl Family for Ipv4Unicast {
     const USUAL: core::ops::RangeInclusive<u8> = 17..=24;
     const USUAL_OCTETS: usize = 4;
 
-    // One wide load in place of a loop over one to four octets; only the last few prefixes of a field take the padded path.
+    // One wide load in place of a loop over one to four octets; the last few prefixes of a field may lack the octets for it.
     #[inline]
     fn read(rest: &[u8]) -> Option<(Ipv4Net, usize)> {
         if let Some(word) = rest.first_chunk::<4>()
