@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bgp_session::{Capabilities, RemoteAs};
-use bgp_wire::{AfiSafi, Notification, notification::cease};
+use bgp_wire::{AfiSafi, GracefulRestart, Notification, notification::cease};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -308,6 +308,9 @@ fn session_config(config: &Config, neighbor: &NeighborConfig, NeighborId(seed): 
         families: neighbor.families.clone(),
         capabilities: Capabilities {
             extended_next_hop,
+            // Without families it says that we mark the end of the initial routes. Some neighbours answer marked refreshes, and mark
+            // the end themselves, only where it is offered.
+            graceful_restart: Some(GracefulRestart::default()),
             // Whom we do not trust does not learn our name.
             hostname: hostname.filter(|_| neighbor.class == Class::Fabric),
             ..Capabilities::default()
