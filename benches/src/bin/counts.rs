@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use benches::table::{Group, internet};
 use benches::world::{Shard, World, export_key};
-use bgp_wire::Ipv4Unicast;
+use bgp_wire::{DecodeCtx, Ipv4Unicast, PeerKind, Update};
 use ipnet::Ipv4Net;
 use rib::adj_out::AdjOut;
 use rib::{Path, Pools, SourceId};
@@ -88,7 +88,63 @@ const WORKS: &[Work] = &[
         }
         keep((world, out));
     }),
+    ("update-worst-short", 7 * SHORT * LONG / SHORT, |go| read_worst(go, SHORT, LONG / SHORT)),
+    ("update-worst-long", 7 * LONG, |go| read_worst(go, LONG, 1)),
 ];
+
+/// Octets of the short and of the long UPDATEs that do their worst.
+const SHORT: usize = 4_000;
+const LONG: usize = 64_000;
+
+/// UPDATEs of about so many octets, each of as many of one small thing as there can be. That a long one takes no more instructions
+/// per octet than that of a short one shows that no part of the work grows faster than the message.
+fn worst(octets: usize) -> Vec<Vec<u8>> {
+    let attribute = |flags: u8, code: u8, value: &[u8]| {
+        [&[flags | 0x10, code][..], &(value.len() as u16).to_be_bytes(), value].concat()
+    };
+    let repeated = |part: &[u8]| part.repeat((octets - 100) / part.len());
+    let backwards: Vec<u8> = (20..=255u8).rev().flat_map(|code| [0xc0, code, 0]).collect();
+    let (origin, next_hop) = (attribute(0x40, 1, &[0]), attribute(0x40, 3, &[192, 0, 2, 1]));
+    let as_path = attribute(0x40, 2, &[2, 1, 0, 0, 0xfb, 0xf4]);
+    let all = [&origin[..], &as_path, &next_hop].concat();
+    let whole = |attributes: &[u8], routes: &[u8]| {
+        let len = 23 + attributes.len() + routes.len();
+        let head = [&[0xff; 16][..], &(len as u16).to_be_bytes(), &[2, 0, 0], &(attributes.len() as u16).to_be_bytes()];
+        [&head.concat(), attributes, routes].concat()
+    };
+    let reach = attribute(0x80, 14, &[&[0, 2, 1, 16][..], &[1; 16], &[0], &repeated(&[0])].concat());
+    vec![
+        whole(&[&all[..], &repeated(&[0xc0, 99, 0])].concat(), &[0]),
+        whole(&[&all[..], &repeated(&[0xc0, 8, 0])].concat(), &[0]),
+        whole(&[&repeated(&backwards)[..], &all].concat(), &[0]),
+        whole(&all, &repeated(&[0])),
+        whole(&[&origin[..], &as_path, &reach].concat(), &[]),
+        whole(&[&origin[..], &attribute(0x40, 2, &repeated(&[2, 1, 0, 0, 0, 1])), &next_hop].concat(), &[0]),
+        whole(&[&all[..], &attribute(0xc0, 8, &repeated(&[0, 1, 0, 1]))].concat(), &[0]),
+    ]
+}
+
+/// Reads what is in the UPDATEs in every way there is, `times` over.
+fn read_worst(go: bool, octets: usize, times: usize) {
+    let updates = worst(octets);
+    let ctx = DecodeCtx { as4: true, extended_message: true, peer: PeerKind::Unknown, ..DecodeCtx::default() };
+    for _ in 0..if go { times } else { 0 } {
+        for frame in &updates {
+            let Ok(update) = Update::parse(frame, &ctx) else { continue };
+            black_box(update.faults().count() + update.nlri().count());
+            black_box(update.mp_reach().and_then(|reach| reach.ipv6()).map(Iterator::count));
+            let attributes = update.attributes();
+            black_box((
+                attributes.iter().count(),
+                attributes.as_path().path_length(),
+                attributes.communities().count(),
+            ));
+            let mut block = Vec::new();
+            update.canonical_attributes(&mut block);
+            black_box(block);
+        }
+    }
+}
 
 fn groups(seed: u64) -> Vec<Group> {
     internet(PREFIXES, 65_000, seed)
