@@ -46,7 +46,8 @@ impl NextHop {
 
     /// From the next hop field of MP_REACH_NLRI. `None` where the length does not go with the family.
     fn read(octets: &[u8], family: AfiSafi, ctx: &DecodeCtx) -> Option<Self> {
-        let wide_allowed = family == AfiSafi::IPV6_UNICAST || ctx.extended_next_hop.contains(family);
+        let wide_allowed = family == AfiSafi::IPV6_UNICAST
+            || (family == AfiSafi::IPV4_UNICAST && ctx.extended_next_hop.contains(family));
         match octets.len() {
             4 if family == AfiSafi::IPV4_UNICAST => {
                 octets.first_chunk::<4>().map(|octets| Self::Ipv4((*octets).into()))

@@ -33,6 +33,11 @@ proptest! {
     }
 
     #[test]
+    fn a_next_hop_of_any_length_reads_the_same((ctx, update) in update_with_next_hop_of_any_length()) {
+        prop_assert_eq!(disagreement(&update.octets(), &ctx), None);
+    }
+
+    #[test]
     fn random_octets_read_the_same(ctx in context(), body in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert_eq!(disagreement(&message(&body), &ctx), None);
     }

@@ -128,6 +128,17 @@ fn a_flow_specification_is_shown_by_component() {
 }
 
 #[test]
+fn a_next_hop_of_a_vpn_has_its_distinguisher_where_ipv6_was_negotiated_too() {
+    let ctx = DecodeCtx { extended_next_hop: FamilySet::ALL, ..EXTERNAL };
+    for family in [AfiSafi::IPV4_VPN, AfiSafi::IPV6_VPN] {
+        for (length, sound) in [(16, false), (32, false), (24, true), (48, true)] {
+            let frame = announcing(family, &vec![0x20; length], &[88, 0, 0, 0x11, 0, 0, 0, 1, 0, 0, 0, 2]);
+            assert_eq!(Update::parse(&frame, &ctx).is_ok(), sound, "{family} {length}");
+        }
+    }
+}
+
+#[test]
 fn of_a_flow_specifications_prefix_some_bit_counts_or_there_is_none() {
     let form = Form { family: AfiSafi::IPV6_FLOWSPEC, withdrawn: false };
     for (octets, sound) in [

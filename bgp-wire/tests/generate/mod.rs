@@ -108,7 +108,8 @@ fn prefix(afi: u16, before: Vec<u8>) -> BoxedStrategy<Vec<u8>> {
 
 /// A label stack as it is sent: the S bit on the last one only, or a placeholder where the route is withdrawn.
 fn labels(withdrawn: bool, most: usize) -> BoxedStrategy<Vec<u8>> {
-    let stack = vec(0..0x10_0000u32, 1..=most).prop_map(|labels| {
+    // Within a stack, 0 and 0x80000 would look like the placeholder.
+    let stack = vec(1..0x8_0000u32, 1..=most).prop_map(|labels| {
         let last = labels.len() - 1;
         let octets = labels.iter().enumerate().flat_map(|(at, label)| {
             let field = label << 4 | u32::from(at == last);
@@ -285,7 +286,7 @@ fn next_hop(family: (u16, u8), ctx: DecodeCtx) -> BoxedStrategy<Vec<u8>> {
         (1, 128) if extended => &[12, 24, 48],
         (1, 128) => &[12],
         (2, 128) => &[24, 48],
-        (25, 70) | (1, 132) => &[4, 16],
+        (25, 70) | (1, 132) => &[4, 16, 32],
         (_, 133 | 134) => &[0, 4],
         _ => &[0, 4, 12, 16],
     };
@@ -304,6 +305,19 @@ fn reach(ctx: DecodeCtx, least: usize) -> BoxedStrategy<Vec<u8>> {
             framed(0x80, 14, value.boxed())
         })
         .boxed()
+}
+
+/// An UPDATE whose MP_REACH_NLRI has a next hop that need not fit its family.
+pub fn update_with_next_hop_of_any_length() -> impl Strategy<Value = (DecodeCtx, Parts)> {
+    let length = prop_oneof![select(&[0usize, 4, 12, 16, 20, 24, 32, 40, 48][..]), 0..60usize];
+    (context(), select(&FAMILIES[..]), length).prop_flat_map(|(ctx, family, length)| {
+        let rest = (octets(length), routes(family, ctx, false, 0), sound(1, ctx), sound(2, ctx));
+        rest.prop_map(move |(next_hop, routes, origin, path)| {
+            let value = [&family.0.to_be_bytes()[..], &[family.1, next_hop.len() as u8], &next_hop, &[0], &routes];
+            let attributes = vec![attribute(0x80, 14, &value.concat()), origin, path];
+            (ctx, Parts { attributes, ..Parts::default() })
+        })
+    })
 }
 
 fn unreach(ctx: DecodeCtx) -> BoxedStrategy<Vec<u8>> {

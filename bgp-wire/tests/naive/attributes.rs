@@ -146,8 +146,8 @@ fn next_hop_fits(family: Numbers, length: usize, ctx: &DecodeCtx) -> bool {
         (1, 128) => length == 12 || (extended && (length == 24 || length == 48)),
         // RFC 4659 section 3.2.1.
         (2, 128) => length == 24 || length == 48,
-        // RFC 7432 section 9.2, RFC 4684 section 3: an address of either kind.
-        (25, 70) | (1, 132) => length == 4 || length == 16,
+        // RFC 7432 section 9.2, RFC 4684 section 3: an address of either kind; nothing is said against the pair of RFC 2545.
+        (25, 70) | (1, 132) => length == 4 || length == 16 || length == 32,
         // Flow specifications: ignored (RFC 8955 section 4). Others are not known.
         _ => true,
     }
