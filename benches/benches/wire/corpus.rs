@@ -65,7 +65,7 @@ fn ipv4(name: impl Into<String>, table: &[Group]) -> Corpus {
 fn ipv6(name: impl Into<String>, table: &[Group]) -> Corpus {
     let (mut encoder, mut out) = (encoder(), BytesMut::new());
     let lower = |prefix: &Ipv4Net| {
-        let bits = 0x2a05_d0 << 104 | u128::from(prefix.addr().to_bits()) << 72;
+        let bits = 0x002a_05d0 << 104 | u128::from(prefix.addr().to_bits()) << 72;
         Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), 24 + prefix.prefix_len())
     };
     for group in table {

@@ -99,7 +99,7 @@ pub(crate) fn walk(stream: &[u8]) -> u64 {
                 8 | 32 => value.as_chunks().0.iter().for_each(|word| add(u32::from_be_bytes(*word).into())),
                 16 => add((value.len() / 8) as u64),
                 7 => add(u32::from_be_bytes([value[0], value[1], value[2], value[3]]).into()),
-                3 | 4 | 5 => add(u32::from_be_bytes([value[0], value[1], value[2], value[3]]).into()),
+                3..=5 => add(u32::from_be_bytes([value[0], value[1], value[2], value[3]]).into()),
                 14 => {
                     let (address, nlri) = value[4..].split_at(value[3].into());
                     let address: [u8; 16] = address[..16].try_into().expect("16 octets");
