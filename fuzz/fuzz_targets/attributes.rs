@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 
+use bgp_wire::attributes::code;
 use bgp_wire::{AsPathBuf, Attributes, AttributesBuilder, Community, LargeCommunity};
 use libfuzzer_sys::fuzz_target;
 use peerage_fuzz::naive::{attributes::Values, view};
@@ -19,7 +20,9 @@ fuzz_target!(|block: &[u8]| {
     assert_eq!(AsPathBuf::from(path).to_string(), path.to_string());
 
     let mut builder = AttributesBuilder::from_canonical(block);
-    let built = builder.build();
+    assert_eq!(AttributesBuilder::from_canonical(&builder.build()).build(), builder.build());
+    // AIGP, which only its own setter passes on, is no part of what is written from a view.
+    let built = builder.remove(code::AIGP).build();
     let mut written = Vec::new();
     Attributes::canonical(&built).write_canonical(&mut written);
     assert_eq!(built, written, "what is built is canonical");
