@@ -131,20 +131,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_figures_of_this_process_are_read() {
-        let meter = Meter::new(std::process::id(), Duration::from_millis(1));
-        let mut work = 0u64;
-        while meter.cpu() < Duration::from_millis(20) {
-            work = work.wrapping_add(1);
+    fn a_target_is_measured_with_the_processes_that_it_started() {
+        let mut target = std::process::Command::new("sh");
+        let mut target = target.args(["-c", "sleep 60 & while :; do :; done"]).spawn().expect("sh");
+        let meter = Meter::new(target.id(), Duration::from_millis(1));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let worked = || meter.processes().len() == 2 && meter.cpu() >= Duration::from_millis(20);
+        while !worked() && Instant::now() < deadline {
+            std::thread::yield_now();
         }
-        assert!(meter.peak() >= meter.resident() && meter.resident() > 500, "{work}");
-    }
-
-    #[test]
-    fn processes_that_a_target_started_are_its_own() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-        assert!(Meter::new(std::process::id(), Duration::ZERO).processes().contains(&child.id()));
-        child.kill().expect("the child");
-        child.wait().expect("the child");
+        let (worked, resident, peak) = (worked(), meter.resident(), meter.peak());
+        for process in meter.processes().into_iter().rev() {
+            let killed = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
+            assert!(killed.is_ok_and(|status| status.success()));
+        }
+        target.wait().expect("the target");
+        assert!(worked && resident > 500 && peak >= resident, "{resident} KiB of at most {peak}");
     }
 }
