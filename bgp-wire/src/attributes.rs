@@ -733,7 +733,35 @@ impl<'a> Attributes<'a> {
 
     /// Appends the canonical form; see [`crate::AttributesBuilder`] for what that is.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
-        self.write_where(is_passed_on, out);
+        if !self.copy_canonical(out) {
+            self.write_where(is_passed_on, out);
+        }
+    }
+
+    /// Does that for a block that is in canonical form but for what belongs to the routes, as most are, and says whether it was one.
+    fn copy_canonical(&self, out: &mut Vec<u8>) -> bool {
+        let (block, start) = (self.block, out.len());
+        // What stands from `run` on is to be copied.
+        let (mut run, mut at, mut last) = (0, 0, 0);
+        while let Some((attribute, taken)) = RawAttribute::read(&block[at..]) {
+            let code = attribute.code;
+            if !is_passed_on(code) {
+                out.extend_from_slice(&block[run..at]);
+                run = at + taken;
+            } else if code > last && self.standing.contains(code) && attribute.flags == expected_flags(code) {
+                last = code;
+            } else {
+                break;
+            }
+            at += taken;
+        }
+        let whole = self.wide && at == block.len();
+        if whole {
+            out.extend_from_slice(&block[run..]);
+        } else {
+            out.truncate(start);
+        }
+        whole
     }
 
     /// As [`Self::write_canonical`], of the types that are to be included.

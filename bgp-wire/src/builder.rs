@@ -3,7 +3,7 @@
 use crate::as_path::{AsPath, AsPathBuf, SegmentKind};
 use crate::attributes::{
     Aggregator, Attributes, Origin, RawAttribute, check, code, expected_flags, flag, is_canonical, is_known,
-    write_aggregator,
+    is_plainly_sound, write_aggregator,
 };
 use crate::community::{Community, LargeCommunity, Listed};
 use crate::ext_community::{ExtendedCommunity, Ipv6ExtendedCommunity};
@@ -86,6 +86,45 @@ impl AttributesBuilder {
         self.block.clear();
         Attributes::canonical(block).write_where(is_canonical, &mut self.block);
         self
+    }
+
+    /// Begins with the attributes of a canonical block as another AS is told them: [`Self::reset`], [`Self::prepend`] of `asn` and
+    /// [`Self::remove_internal`] in one pass.
+    pub fn reset_external(&mut self, block: &[u8], asn: u32) -> &mut Self {
+        if !self.copy_external(block, asn) {
+            self.reset(block).prepend(asn, 1).remove_internal();
+        }
+        self
+    }
+
+    /// Does that for a block of nothing but usual, sound attributes, and says whether it was one.
+    fn copy_external(&mut self, block: &[u8], asn: u32) -> bool {
+        let ctx = DecodeCtx { as4: true, peer: PeerKind::Unknown, ..DecodeCtx::default() };
+        let out = &mut self.block;
+        out.clear();
+        let (mut rest, mut last, mut path) = (block, 0, false);
+        while !rest.is_empty() {
+            let Some((attribute, taken)) = RawAttribute::read(rest) else { return false };
+            let RawAttribute { flags, code, value } = attribute;
+            let plain = flags & !(flag::OPTIONAL | flag::TRANSITIVE) == 0 && is_plainly_sound(&attribute, &ctx);
+            if code <= last || !plain {
+                return false;
+            }
+            last = code;
+            match (code, value) {
+                (code::AS_PATH, [SEQUENCE, asns @ 0..=254, hops @ ..]) if value.len() <= 251 => {
+                    out.extend_from_slice(&[flags, code, value.len() as u8 + 4, SEQUENCE, asns + 1]);
+                    out.extend_from_slice(&asn.to_be_bytes());
+                    out.extend_from_slice(hops);
+                    path = true;
+                }
+                (code::AS_PATH | code::NEXT_HOP, _) => return false,
+                (code::MED | code::LOCAL_PREF, _) => {}
+                _ => out.extend_from_slice(&rest[..taken]),
+            }
+            rest = &rest[taken..];
+        }
+        path
     }
 
     /// Where an attribute stands, or would.

@@ -5,7 +5,7 @@ mod routes;
 use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical, is_plainly_sound};
 use crate::family::PREFIX_ROOM;
 use crate::frame::{self, HEADER_LEN};
-use crate::{AS_TRANS, AfiSafi, DecodeCtx, EncodeCtx, Family, NextHop, PeerKind};
+use crate::{AS_TRANS, AfiSafi, AttributesBuilder, DecodeCtx, EncodeCtx, Family, NextHop, PeerKind};
 use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 use core::fmt;
@@ -158,6 +158,30 @@ impl UpdateEncoder {
         keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
+        self.announce_block::<F>(Block { octets: attributes, built: false }, next_hop, keys, out)
+    }
+
+    /// As [`Self::announce`], of attributes whose form needs no second look.
+    ///
+    /// # Errors
+    /// Nothing is appended then.
+    pub fn announce_built<F: Family>(
+        &mut self,
+        attributes: &AttributesBuilder,
+        next_hop: NextHop,
+        keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        self.announce_block::<F>(Block { octets: attributes.octets(), built: true }, next_hop, keys, out)
+    }
+
+    fn announce_block<F: Family>(
+        &mut self,
+        attributes: Block<'_>,
+        next_hop: NextHop,
+        keys: impl IntoIterator<Item = (Option<u32>, F::Key)>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         let family = F::AFI_SAFI;
         let layout = &mut self.layout;
         layout.clear();
@@ -256,6 +280,25 @@ impl UpdateEncoder {
     }
 }
 
+/// Attributes in canonical form.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    octets: &'a [u8],
+    /// They are certainly in that form.
+    built: bool,
+}
+
+/// What stands before NEXT_HOP in a canonical block, and what after it.
+fn split_built(block: &[u8]) -> (&[u8], &[u8]) {
+    let mut middle = 0;
+    while let Some((attribute, taken)) = RawAttribute::read(&block[middle..])
+        && attribute.code < code::NEXT_HOP
+    {
+        middle += taken;
+    }
+    block.split_at(middle)
+}
+
 /// A canonical block of nothing but usual, sound attributes, which needs no change for a session with 4-octet AS numbers: what stands
 /// before NEXT_HOP and what after it.
 fn split_plain(block: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -277,8 +320,9 @@ fn split_plain(block: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Writes the attributes of a canonical block as the session has them, with NEXT_HOP in its place.
-fn write_attributes(block: &[u8], as4: bool, next_hop: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    if as4 && let Some((before, after)) = split_plain(block) {
+fn write_attributes(block: Block<'_>, as4: bool, next_hop: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let Block { octets: block, built } = block;
+    if as4 && let Some((before, after)) = if built { Some(split_built(block)) } else { split_plain(block) } {
         out.reserve(block.len() + 7);
         out.extend_from_slice(before);
         if let Some([a, b, c, d]) = next_hop {

@@ -206,6 +206,21 @@ proptest! {
     }
 
     #[test]
+    fn attributes_for_another_as_are_the_same_in_one_pass_as_step_by_step(
+        block in prop_oneof![3 => attributes(), 1 => vec(any::<u8>(), 0..60)], asn in asn(), ctx in encode_ctx(), key in key4(), next_hop in address(),
+    ) {
+        let (mut at_once, mut steps) = (AttributesBuilder::default(), AttributesBuilder::default());
+        at_once.reset_external(&block, asn);
+        steps.reset(&block).prepend(asn, 1).remove_internal();
+        prop_assert_eq!(&at_once, &steps);
+        let (mut trusted, mut checked) = (BytesMut::new(), BytesMut::new());
+        let (next_hop, keys) = (NextHop::Ipv4(next_hop), [(Some(1), key)]);
+        UpdateEncoder::new(ctx).announce_built::<Ipv4Unicast>(&at_once, next_hop, keys, &mut trusted).unwrap();
+        UpdateEncoder::new(ctx).announce::<Ipv4Unicast>(steps.octets(), next_hop, keys, &mut checked).unwrap();
+        prop_assert_eq!(trusted, checked);
+    }
+
+    #[test]
     fn announced_ipv6_routes_are_read_back_the_same(
         ctx in encode_ctx(), block in attributes(), routes in vec((option::of(any::<u32>()), key6()), 1..600), global: u128, link_local: Option<u128>,
     ) {

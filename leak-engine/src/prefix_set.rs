@@ -1,61 +1,115 @@
 //! A set of prefixes that answers containment questions.
 //!
-//! It owns a sorted list and is given whole lists only; it never remembers a prefix that another one of the set covers,
+//! It owns sorted lists and is given whole lists only; it never remembers a prefix that another one of the set covers,
 //! because neither question can tell the difference.
 
 use std::fmt;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Address space named by prefixes of either family.
 ///
 /// Only the widest prefixes are kept, so two sets that name the same prefixes are equal whatever order and redundancy
-/// they were given in. A check is one binary search and allocates nothing. (Adjacent halves are not merged into their
-/// parent: `10.0.0.0/25` with `10.0.0.128/25` does not cover `10.0.0.0/24`.)
+/// they were given in. A check is one binary search over plain numbers and allocates nothing. (Adjacent halves are not merged into
+/// their parent: `10.0.0.0/25` with `10.0.0.128/25` does not cover `10.0.0.0/24`.)
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct PrefixSet(Box<[IpNet]>);
+pub struct PrefixSet {
+    v4: Widest<u32>,
+    v6: Widest<u128>,
+}
+
+/// Prefixes of one family, none of which shares an address with another, by address: the first address of each, then the last of each.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Widest<A>(Box<[A]>);
+
+impl<A: Copy + Ord> Widest<A> {
+    fn new(mut prefixes: Vec<(A, A)>) -> Self {
+        // By first address, then by size: whatever covers a prefix stands before it, and is the last one kept.
+        prefixes.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
+        prefixes.dedup_by(|(_, last), (_, kept)| *last <= *kept);
+        let (first, last) = (prefixes.iter().map(|(first, _)| *first), prefixes.iter().map(|(_, last)| *last));
+        Self(first.chain(last).collect())
+    }
+
+    fn ends(&self) -> (&[A], &[A]) {
+        self.0.split_at(self.0.len() / 2)
+    }
+
+    /// Whether one of the prefixes holds all addresses from `from` to `to`, which are those of a prefix.
+    #[inline]
+    fn covers(&self, from: A, to: A) -> bool {
+        let (first, last) = self.ends();
+        let after = first.partition_point(|member| *member <= from);
+        after > 0 && to <= last[after - 1]
+    }
+
+    /// Whether one of the prefixes holds any address from `from` to `to`.
+    #[inline]
+    fn overlaps(&self, from: A, to: A) -> bool {
+        let (first, last) = self.ends();
+        let after = first.partition_point(|member| *member <= to);
+        after > 0 && from <= last[after - 1]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (A, A)> + '_ {
+        let (first, last) = self.ends();
+        first.iter().copied().zip(last.iter().copied())
+    }
+}
 
 impl PrefixSet {
     /// Whether a prefix of the set is equal to `prefix` or less specific than it.
     pub fn covers(&self, prefix: IpNet) -> bool {
-        let prefix = prefix.trunc();
-        let after = self.0.partition_point(|member| *member <= prefix);
-        after > 0 && self.0[after - 1].contains(&prefix)
+        match prefix {
+            IpNet::V4(prefix) => self.v4.covers(prefix.network().to_bits(), prefix.broadcast().to_bits()),
+            IpNet::V6(prefix) => self.v6.covers(prefix.network().to_bits(), prefix.broadcast().to_bits()),
+        }
     }
 
     /// Whether a prefix of the set shares an address with `prefix`: equal, around it, or inside it.
     pub fn overlaps(&self, prefix: IpNet) -> bool {
-        let prefix = prefix.trunc();
-        let after = self.0.partition_point(|member| *member <= prefix);
-        (after > 0 && self.0[after - 1].contains(&prefix))
-            || self.0.get(after).is_some_and(|member| prefix.contains(member))
+        match prefix {
+            IpNet::V4(prefix) => self.v4.overlaps(prefix.network().to_bits(), prefix.broadcast().to_bits()),
+            IpNet::V6(prefix) => self.v6.overlaps(prefix.network().to_bits(), prefix.broadcast().to_bits()),
+        }
     }
 
     /// Whether the set names no prefix; then it covers nothing.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.v4.0.is_empty() && self.v6.0.is_empty()
     }
 
     /// The widest prefixes of the set, IPv4 first, by address.
     pub fn iter(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.0.iter().copied()
+        let v4 = self
+            .v4
+            .iter()
+            .map(|(first, last)| IpNet::V4(Ipv4Net::new_assert(first.into(), (first ^ last).leading_zeros() as u8)));
+        let v6 = self
+            .v6
+            .iter()
+            .map(|(first, last)| IpNet::V6(Ipv6Net::new_assert(first.into(), (first ^ last).leading_zeros() as u8)));
+        v4.chain(v6)
     }
 }
 
 impl FromIterator<IpNet> for PrefixSet {
     /// Collects prefixes; host bits are zeroed.
     fn from_iter<I: IntoIterator<Item = IpNet>>(prefixes: I) -> Self {
-        let mut all: Vec<IpNet> = prefixes.into_iter().map(|prefix| prefix.trunc()).collect();
-        all.sort_unstable();
-        // Sorted by address, then length: whatever covers a prefix stands before it, and is the last one kept.
-        all.dedup_by(|prefix, kept| kept.contains(&*prefix));
-        Self(all.into())
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for prefix in prefixes {
+            match prefix {
+                IpNet::V4(prefix) => v4.push((prefix.network().to_bits(), prefix.broadcast().to_bits())),
+                IpNet::V6(prefix) => v6.push((prefix.network().to_bits(), prefix.broadcast().to_bits())),
+            }
+        }
+        Self { v4: Widest::new(v4), v6: Widest::new(v6) }
     }
 }
 
 impl fmt::Debug for PrefixSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(&self.0).finish()
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 

@@ -214,6 +214,27 @@ fn changing_one_edge_leaves_the_changes_of_the_others_at_none() {
 }
 
 #[test]
+fn neighbours_lost_at_once_take_their_routes_for_a_destination_along_at_once() {
+    let mut shard = Shard::new(2);
+    let lost = [1, 2, 3].map(|last| shard.neighbor(1, last, true));
+    let prefixes = ["10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"];
+    for (hops, source) in lost.iter().enumerate() {
+        shard.announce(*source, &prefixes, &[65001, 65002, 65003][hops..]);
+    }
+    shard.set_edges(&[edge(1, 2)]);
+    lost.iter().for_each(|source| shard.engine.remove_source(*source).unwrap());
+    let mut left = prefixes.len();
+    while shard.engine.tick(1) {
+        let paths = prefixes.map(|prefix| shard.engine.paths(VrfId(1), net(prefix)).count());
+        assert!(paths.iter().all(|paths| [0, 3].contains(paths)), "{paths:?}");
+        left = left.min(paths.iter().filter(|paths| **paths > 0).count());
+    }
+    assert_eq!(left, 0);
+    shard.drain();
+    assert!(shard.followed.is_empty() && shard.engine.sources().next().is_none());
+}
+
+#[test]
 fn setting_the_same_edges_again_changes_nothing() {
     let mut shard = Shard::new(2);
     let machine = shard.neighbor(1, 1, true);

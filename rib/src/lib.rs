@@ -17,6 +17,7 @@ mod next_hop;
 mod slab;
 mod source;
 mod table;
+mod way;
 
 pub use attrs::{Attr, Hot, Interner};
 use decision::Candidate;

@@ -96,8 +96,15 @@ impl<T: Slot> Slab<T> {
     }
 
     /// The value at `index`, or nothing where there is a hole or the end.
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         self.slots.get(index as usize).filter(|slot| slot.next_hole().is_none())
+    }
+
+    /// As [`get`](Self::get), to change it.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.slots.get_mut(index as usize).filter(|slot| slot.next_hole().is_none())
     }
 
     /// Octets of memory held.

@@ -11,10 +11,12 @@
 use core::fmt;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::decision::{self, Candidate, Verdict};
 use crate::hash::Key;
 use crate::slab::{NONE, Slab, Slot, make_room};
+use crate::way::{Way, WayId, Ways};
 use crate::{AttrId, DestId, NextHopId, PathRef, Pools, SourceId};
 
 /// What a path is made of. (`source`, `path_id`) names it within its destination.
@@ -97,15 +99,15 @@ struct PathSlot {
     dest: u32,
     /// The next younger path; in a hole, its successor.
     next: u32,
-    path: Path,
+    attrs: AttrId,
+    way: WayId,
 }
 
 const SELECTED: u32 = 1 << 31;
 
 impl Slot for PathSlot {
     fn hole(next: u32) -> Self {
-        let path = Path { source: SourceId(NONE), path_id: 0, attrs: AttrId(NONE), next_hop: NextHopId(NONE) };
-        PathSlot { dest: NONE, next, path }
+        PathSlot { dest: NONE, next, attrs: AttrId(NONE), way: NONE }
     }
 
     fn next_hole(&self) -> Option<u32> {
@@ -117,6 +119,18 @@ impl PathSlot {
     fn is_selected(&self) -> bool {
         self.dest & SELECTED != 0
     }
+
+    #[inline]
+    fn path(&self, ways: &Ways) -> Path {
+        let Way { source, path_id, next_hop } = *ways.get(self.way);
+        Path { source, path_id, attrs: self.attrs, next_hop }
+    }
+}
+
+impl Path {
+    fn way(&self) -> Way {
+        Way { source: self.source, path_id: self.path_id, next_hop: self.next_hop }
+    }
 }
 
 /// The routes of one VRF and family.
@@ -124,6 +138,7 @@ pub struct Table<K> {
     index: HashTable<u32>,
     dests: Slab<DestSlot<K>>,
     paths: Slab<PathSlot>,
+    ways: Ways,
     seed: u64,
     max_paths: u16,
 }
@@ -132,7 +147,14 @@ impl<K: Key> Table<K> {
     /// An empty table that selects at most `max_paths` (at least one) equal paths per destination. `seed` salts its hash.
     pub fn new(max_paths: u16, seed: u64) -> Self {
         let max_paths = max_paths.max(1);
-        Table { index: HashTable::new(), dests: Slab::default(), paths: Slab::default(), seed, max_paths }
+        Table {
+            index: HashTable::new(),
+            dests: Slab::default(),
+            paths: Slab::default(),
+            ways: Ways::default(),
+            seed,
+            max_paths,
+        }
     }
 
     /// Adds a path, or replaces the one of the same source and path id, and decides.
@@ -145,22 +167,13 @@ impl<K: Key> Table<K> {
         self.insert_at(pools, dest, path)
     }
 
-    /// Finds the destinations of some prefixes, or adds them, in order. Each is to be given to [`insert_at`](Self::insert_at) or
-    /// [`release`](Self::release) before anything else happens to the table.
+    /// Finds the destination of a prefix, or adds it. It is to be given to [`insert_reserved`](Self::insert_reserved) before anything
+    /// but further reservations happens to the table.
     ///
     /// Looking a prefix up is a cache miss; those of a whole UPDATE, looked up with nothing between, overlap.
-    pub fn reserve(&mut self, keys: impl IntoIterator<Item = K>, dests: &mut Vec<DestId>) {
-        dests.extend(keys.into_iter().map(|key| DestId(self.find_or_add(key))));
-    }
-
-    /// How many of the prefixes have a destination. Also brings what looking them up touches into the cache.
-    pub fn count_known(&self, keys: impl IntoIterator<Item = K>) -> usize {
-        keys.into_iter().filter(|key| self.find(key).is_some()).count()
-    }
-
-    /// Lets go of a destination that was reserved and not used.
-    pub fn release(&mut self, dest: DestId) {
-        self.free_if_unused(dest.0);
+    #[inline]
+    pub fn reserve(&mut self, key: K) -> DestId {
+        DestId(self.find_or_add(key))
     }
 
     /// As [`insert`](Self::insert), for a destination that [`reserve`](Self::reserve) gave; its source must be known.
@@ -179,7 +192,7 @@ impl<K: Key> Table<K> {
         let (mut last, mut at) = (NONE, first);
         while at != NONE {
             let slot = &self.paths[at];
-            if (slot.path.source, slot.path.path_id) == (path.source, path.path_id) {
+            if self.ways.is_of(slot.way, path.source, path.path_id) {
                 return self.replace(pools, dest, at, path);
             }
             (last, at) = (at, slot.next);
@@ -210,14 +223,14 @@ impl<K: Key> Table<K> {
     #[inline]
     fn add_path(&mut self, pools: &mut Pools, path: Path, dest: u32) -> u32 {
         pools.attrs.retain(path.attrs);
-        pools.next_hops.retain(path.next_hop);
         pools.sources.add_path(path.source);
-        self.paths.insert(PathSlot { dest, next: NONE, path })
+        let way = self.ways.intern(&mut pools.next_hops, path.way());
+        self.paths.insert(PathSlot { dest, next: NONE, attrs: path.attrs, way })
     }
 
     fn replace(&mut self, pools: &mut Pools, dest: u32, at: u32, path: Path) -> Option<Change> {
-        let old = self.paths[at].path;
-        if old == path {
+        let PathSlot { attrs: old_attrs, way: old_way, .. } = self.paths[at];
+        if old_attrs == path.attrs && *self.ways.get(old_way) == path.way() {
             return None;
         }
         let was_reachable = self.dests[dest].best != NONE;
@@ -225,10 +238,11 @@ impl<K: Key> Table<K> {
         let matters = selected || self.dests[dest].flags & MED != 0;
         let before = if matters { self.candidate(pools, at, 0) } else { None };
         pools.attrs.retain(path.attrs);
-        pools.next_hops.retain(path.next_hop);
-        self.paths[at].path = path;
-        pools.attrs.release(old.attrs);
-        pools.next_hops.release(old.next_hop);
+        let way = self.ways.intern(&mut pools.next_hops, path.way());
+        let slot = &mut self.paths[at];
+        (slot.attrs, slot.way) = (path.attrs, way);
+        pools.attrs.release(old_attrs);
+        self.ways.release(&mut pools.next_hops, old_way);
         let changed = if selected {
             // Whatever the decision says, what a selected path carries has changed.
             let after = self.candidate(pools, at, 0);
@@ -268,7 +282,7 @@ impl<K: Key> Table<K> {
         let dest = dest.0;
         let was_reachable = self.dests.get(dest)?.best != NONE;
         let (mut last, mut at) = (NONE, self.dests[dest].first);
-        while at != NONE && (self.paths[at].path.source, self.paths[at].path.path_id) != (source, path_id) {
+        while at != NONE && !self.ways.is_of(self.paths[at].way, source, path_id) {
             (last, at) = (at, self.paths[at].next);
         }
         if at == NONE {
@@ -290,10 +304,55 @@ impl<K: Key> Table<K> {
             candidate
                 .is_some_and(|candidate| self.matters_unselected(pools, dest, &candidate) && self.decide(pools, dest))
         };
-        pools.attrs.release(slot.path.attrs);
-        pools.next_hops.release(slot.path.next_hop);
+        pools.attrs.release(slot.attrs);
+        self.ways.release(&mut pools.next_hops, slot.way);
         pools.sources.remove_path(source);
         let change = changed.then(|| self.change(dest, was_reachable));
+        self.free_if_unused(dest);
+        change
+    }
+
+    /// Withdraws every path of a destination in use that is to go, and decides once.
+    pub fn withdraw_where(
+        &mut self,
+        pools: &mut Pools,
+        dest: DestId,
+        goes: impl Fn(PathRef, &Path) -> bool,
+    ) -> Option<Change> {
+        let dest = dest.0;
+        let slot = self.dests.get(dest)?;
+        let (was_reachable, paths) = (slot.best != NONE, self.paths.len());
+        let (mut last, mut at, mut selected) = (NONE, slot.first, false);
+        while at != NONE {
+            let slot = &self.paths[at];
+            let (path, next) = (slot.path(&self.ways), slot.next);
+            if !goes(PathRef(at), &path) {
+                (last, at) = (at, next);
+                continue;
+            }
+            let removed = self.paths.remove(at);
+            match last {
+                NONE => self.dests[dest].first = next,
+                last => self.paths[last].next = next,
+            }
+            if removed.is_selected() {
+                let slot = &mut self.dests[dest];
+                slot.members -= 1;
+                slot.best = if slot.best == at { NONE } else { slot.best };
+                selected = true;
+            }
+            pools.attrs.release(removed.attrs);
+            self.ways.release(&mut pools.next_hops, removed.way);
+            pools.sources.remove_path(path.source);
+            at = next;
+        }
+        if self.paths.len() == paths {
+            return None;
+        }
+        let slot = &self.dests[dest];
+        let decides = slot.first != NONE && (selected || slot.flags & MED != 0);
+        let changed = decides && self.decide(pools, dest);
+        let change = (selected || changed).then(|| self.change(dest, was_reachable));
         self.free_if_unused(dest);
         change
     }
@@ -312,10 +371,10 @@ impl<K: Key> Table<K> {
 
     #[inline]
     fn candidate(&self, pools: &Pools, at: u32, age: u32) -> Option<Candidate> {
-        let path = &self.paths[at].path;
+        let path = self.paths[at].path(&self.ways);
         let metric = pools.next_hops.metric(path.next_hop)?;
         let source = pools.sources.get(path.source)?;
-        Some(Candidate::new(PathRef(at), path, source, pools.attrs.hot(path.attrs), metric, age))
+        Some(Candidate::new(PathRef(at), &path, source, pools.attrs.hot(path.attrs), metric, age))
     }
 
     /// Decides after an unselected path came in or got better; true if the selected set changed.
@@ -442,21 +501,28 @@ impl<K: Key> Table<K> {
     #[inline]
     fn find_or_add(&mut self, key: K) -> u32 {
         let hash = key.seeded_hash(self.seed);
-        if let Some(&id) = self.index.find(hash, |&id| self.dests[id].key == key) {
-            return id;
-        }
         let Table { index, dests, seed, .. } = self;
         make_room(index, dests, |id| dests[id].key.seeded_hash(*seed));
-        let id = dests.insert(DestSlot { key, flags: 0, members: 0, first: NONE, best: NONE });
-        index.insert_unique(hash, id, |&id| dests[id].key.seeded_hash(*seed));
-        id
+        match index.entry(hash, |&id| dests[id].key == key, |&id| dests[id].key.seeded_hash(*seed)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => {
+                let id = dests.insert(DestSlot { key, flags: 0, members: 0, first: NONE, best: NONE });
+                place.insert(id);
+                id
+            }
+        }
     }
 
+    #[inline]
     fn free_if_unused(&mut self, dest: u32) {
         let slot = &self.dests[dest];
-        if slot.first != NONE || slot.flags & HELD != 0 {
-            return;
+        if slot.first == NONE && slot.flags & HELD == 0 {
+            self.free(dest);
         }
+    }
+
+    fn free(&mut self, dest: u32) {
+        let slot = &self.dests[dest];
         if let Ok(entry) = self.index.find_entry(slot.key.seeded_hash(self.seed), |&id| id == dest) {
             entry.remove();
         }
@@ -469,17 +535,25 @@ impl<K: Key> Table<K> {
     /// Keeps the id of `dest` valid until [`drop_hold`](Self::drop_hold), even without paths. Holding twice is holding once.
     #[inline]
     pub fn hold(&mut self, dest: DestId, holder: Holder) {
-        if self.dests.get(dest.0).is_some() {
-            self.dests[dest.0].flags |= holder.flag();
+        if let Some(slot) = self.dests.get_mut(dest.0) {
+            slot.flags |= holder.flag();
         }
     }
 
     /// Ends a hold; a destination without paths or other holders is gone.
+    #[inline]
     pub fn drop_hold(&mut self, dest: DestId, holder: Holder) {
-        if self.dests.get(dest.0).is_some() {
-            self.dests[dest.0].flags &= !holder.flag();
-            self.free_if_unused(dest.0);
+        self.set_holds(dest, [(holder, false)]);
+    }
+
+    /// Begins and ends holds at once: each holder holds the destination or does not.
+    #[inline]
+    pub fn set_holds<const N: usize>(&mut self, dest: DestId, holds: [(Holder, bool); N]) {
+        let Some(slot) = self.dests.get_mut(dest.0) else { return };
+        for (holder, holds) in holds {
+            slot.flags = slot.flags & !holder.flag() | if holds { holder.flag() } else { 0 };
         }
+        self.free_if_unused(dest.0);
     }
 
     /// Changes how many equal paths are selected. The caller decides all destinations again.
@@ -517,12 +591,17 @@ impl<K: Key> Table<K> {
     }
 
     /// The paths from `first` on, in order of their place in memory, with their destinations: the walk that finds the paths of
-    /// a source or of a next hop. It reads 24 octets per path and can be left and resumed while the table changes.
-    pub fn paths_from(&self, first: PathRef) -> impl Iterator<Item = (PathRef, DestId, &Path)> {
+    /// a source or of a next hop. It reads 16 octets per path and can be left and resumed while the table changes.
+    pub fn paths_from(&self, first: PathRef) -> impl Iterator<Item = (PathRef, DestId, Path)> {
         (first.0..self.paths.end()).filter_map(|at| {
             let slot = self.paths.get(at)?;
-            Some((PathRef(at), DestId(slot.dest & !SELECTED), &slot.path))
+            Some((PathRef(at), DestId(slot.dest & !SELECTED), slot.path(&self.ways)))
         })
+    }
+
+    /// The sources of the paths, each as often as it has ways to come, with how many paths came so.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceId, usize)> {
+        self.ways.iter().map(|(way, count)| (way.source, count as usize))
     }
 
     /// One more than the highest path reference in use.
@@ -562,7 +641,7 @@ impl<K: Key> Table<K> {
 
     /// Octets of memory held, without the shared pools.
     pub fn memory(&self) -> usize {
-        self.index.allocation_size() + self.dests.memory() + self.paths.memory()
+        self.index.allocation_size() + self.dests.memory() + self.paths.memory() + self.ways.memory()
     }
 }
 
@@ -618,6 +697,25 @@ impl<'a, K: Key> Destination<'a, K> {
         self.paths().count()
     }
 
+    /// It has any path.
+    #[inline]
+    pub fn has_paths(&self) -> bool {
+        self.slot().first != NONE
+    }
+
+    /// Its path, if it has exactly one and that is selected.
+    #[inline]
+    pub fn sole(&self) -> Option<Path> {
+        let first = self.table.paths.get(self.slot().first)?;
+        (first.next == NONE && first.is_selected()).then(|| first.path(&self.table.ways))
+    }
+
+    /// It has more than one path.
+    #[inline]
+    pub fn is_contested(&self) -> bool {
+        self.table.paths.get(self.slot().first).is_some_and(|first| first.next != NONE)
+    }
+
     /// Whether `holder` holds it.
     #[inline]
     pub fn is_held(&self, holder: Holder) -> bool {
@@ -637,7 +735,8 @@ impl<'a, K: Key> Destination<'a, K> {
     #[inline]
     fn view(&self, at: u32) -> PathView {
         let slot = &self.table.paths[at];
-        PathView { id: PathRef(at), path: slot.path, selected: slot.is_selected(), best: self.slot().best == at }
+        let path = slot.path(&self.table.ways);
+        PathView { id: PathRef(at), path, selected: slot.is_selected(), best: self.slot().best == at }
     }
 }
 
@@ -661,4 +760,4 @@ pub struct PathView {
     pub best: bool,
 }
 
-const _: () = assert!(size_of::<DestSlot<ipnet::Ipv4Net>>() == 16 && size_of::<PathSlot>() == 24);
+const _: () = assert!(size_of::<DestSlot<ipnet::Ipv4Net>>() == 16 && size_of::<PathSlot>() == 16);

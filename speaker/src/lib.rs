@@ -80,7 +80,8 @@ impl Builder {
         self
     }
 
-    /// How many events are kept for watchers, 65536 unless told.
+    /// How many events are kept for watchers, 65536 unless told. With 0 none are, and routes cost less; a watcher then reads only how
+    /// many it missed.
     #[must_use]
     pub fn events_kept(mut self, events: usize) -> Self {
         self.events_kept = Some(events);

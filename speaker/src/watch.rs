@@ -147,6 +147,7 @@ enum Poll {
 
 #[derive(Debug)]
 pub(crate) struct Ring {
+    keeps_events: bool,
     kept: Mutex<Kept>,
     changed: Notify,
 }
@@ -191,11 +192,14 @@ impl Kept {
     }
 
     fn push(&mut self, event: Stored) {
+        self.next += 1;
+        if self.capacity == 0 {
+            return;
+        }
         if self.events.len() == self.capacity {
             self.events.pop_front();
         }
         self.events.push_back(event);
-        self.next += 1;
     }
 
     /// Forgets the names that no stored route needs.
@@ -212,13 +216,8 @@ impl Kept {
 impl Ring {
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
-            kept: Mutex::new(Kept {
-                events: VecDeque::new(),
-                vrfs: BTreeMap::new(),
-                capacity: capacity.max(1),
-                next: 0,
-                closed: false,
-            }),
+            keeps_events: capacity > 0,
+            kept: Mutex::new(Kept { events: VecDeque::new(), vrfs: BTreeMap::new(), capacity, next: 0, closed: false }),
             changed: Notify::new(),
         })
     }
@@ -252,6 +251,17 @@ impl Ring {
                 kept.push(Stored::Route(route));
             }
         }
+        self.changed.notify_waiters();
+    }
+
+    /// Whether events are kept at all. Where none are, [`pass_over`](Self::pass_over) takes the place of [`push_routes`](Self::push_routes).
+    pub(crate) fn keeps_events(&self) -> bool {
+        self.keeps_events
+    }
+
+    /// Counts events that nobody can read.
+    pub(crate) fn pass_over(&self, events: usize) {
+        self.lock().next += events as u64;
         self.changed.notify_waiters();
     }
 
@@ -316,6 +326,15 @@ mod tests {
         let mut future = ring.watch(Some(Cursor(99)));
         assert_eq!(future.cursor(), Cursor(4));
         assert_eq!(future.try_next(), None);
+    }
+
+    #[test]
+    fn a_ring_that_keeps_nothing_still_says_how_many_events_there_were() {
+        let ring = Ring::new(0);
+        let mut watch = ring.watch(None);
+        ring.push([Event::Converged]);
+        ring.pass_over(3);
+        assert_eq!(read(&mut watch), [Watched::Gap(4)]);
     }
 
     #[tokio::test]

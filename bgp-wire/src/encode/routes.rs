@@ -1,6 +1,6 @@
 //! Writing routes of any family into MP_REACH_NLRI and MP_UNREACH_NLRI, the families this crate does not read among them.
 
-use super::{EncodeError, UpdateEncoder, write_attributes};
+use super::{Block, EncodeError, UpdateEncoder, write_attributes};
 use crate::attributes::code;
 use crate::routes::{FlowRoute, Form, Route};
 use crate::{AfiSafi, FamilySet, NextHop};
@@ -102,7 +102,7 @@ impl UpdateEncoder {
         self.layout.head.extend_from_slice(next_hop);
         // Reserved.
         self.layout.head.push(0);
-        write_attributes(attributes, self.ctx.as4, None, &mut self.layout.tail);
+        write_attributes(Block { octets: attributes, built: false }, self.ctx.as4, None, &mut self.layout.tail);
     }
 
     fn write_route<'r, R: Route<'r>>(

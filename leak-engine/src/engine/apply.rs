@@ -1,5 +1,7 @@
 //! Native routes in and out: UPDATEs from neighbours through an import policy, and local routes.
 
+use std::collections::BTreeSet;
+
 use bgp_wire::{Action, AfiSafi, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rib::{AttrId, Change, DestId, NextHopId, Path, SourceId, VrfId};
@@ -192,8 +194,8 @@ impl Engine {
         import.maximum_prefixes.is_none_or(|maximum| routes.count() <= room(maximum))
     }
 
-    /// Announces routes of which none is refused. All are looked up first, in every table that they may go to, since what takes
-    /// the time is waiting for memory.
+    /// Announces routes of which none is refused. All are looked up before anything is decided, since what takes the time is waiting
+    /// for memory.
     fn accept_all<K: TableKey>(
         &mut self,
         vrf: VrfId,
@@ -204,22 +206,37 @@ impl Engine {
         let mut reserved = std::mem::take(&mut self.scratch.reserved);
         reserved.clear();
         if let Some(owner) = self.vrfs.get_mut(&vrf) {
-            K::table_mut(owner).reserve(routes.clone().map(|(_, key)| key), &mut reserved);
+            let table = K::table_mut(owner);
+            reserved.extend(routes.clone().map(|(_, key)| table.reserve(key)));
         }
-        let importers = self.vrfs.get(&vrf).into_iter().flat_map(|owner| &owner.out);
-        for edge in importers.filter_map(|edge| self.edges.get(edge.index())?.as_ref()) {
-            if let Some(importer) = self.vrfs.get(&edge.spec.to) {
-                std::hint::black_box(K::table(importer).count_known(routes.clone().map(|(_, key)| key)));
+        let inbound = self.inbound.get(path.source.index()).and_then(Option::as_ref);
+        let noted =
+            inbound.is_some_and(|inbound| !inbound.refused_prefixes.is_empty() || inbound.refresh[K::SLOT].is_some());
+        if noted || self.stale > 0 {
+            for ((path_id, key), dest) in routes.zip(&reserved) {
+                let Some(owner) = self.vrfs.get_mut(&vrf) else { break };
+                applied.accepted += 1;
+                let path = Path { path_id: path_id.unwrap_or(0), ..path };
+                let change = K::table_mut(owner).insert_reserved(&mut self.pools, *dest, path);
+                self.settle_change(vrf, key, change);
+                self.accepted(path.source, key);
+                self.saw(vrf, key, path.source, path.path_id);
             }
-        }
-        for ((path_id, key), dest) in routes.zip(&reserved) {
-            let Some(owner) = self.vrfs.get_mut(&vrf) else { break };
-            applied.accepted += 1;
-            let path = Path { path_id: path_id.unwrap_or(0), ..path };
-            let change = K::table_mut(owner).insert_reserved(&mut self.pools, *dest, path);
-            self.accepted(path.source, key);
-            self.settle_change(vrf, key, change);
-            self.saw(vrf, key, path.source, path.path_id);
+        } else {
+            let mut settled = std::mem::take(&mut K::batch_mut(&mut self.scratch).settled);
+            settled.clear();
+            let Self { vrfs, pools, report, .. } = self;
+            if let Some(owner) = vrfs.get_mut(&vrf) {
+                for ((path_id, _), dest) in routes.zip(&reserved) {
+                    applied.accepted += 1;
+                    let path = Path { path_id: path_id.unwrap_or(0), ..path };
+                    if K::table_mut(owner).insert_reserved(pools, *dest, path).is_some() {
+                        settled.extend(report.note::<K>(pools, vrf, owner, *dest));
+                    }
+                }
+            }
+            self.settle_all(vrf, &settled);
+            K::batch_mut(&mut self.scratch).settled = settled;
         }
         self.scratch.reserved = reserved;
     }
@@ -331,6 +348,20 @@ impl Engine {
         let change = K::table_mut(owner).withdraw_from(&mut self.pools, dest, source, path_id);
         self.settle_change(vrf, key, change);
         self.pools.sources.paths(source) < before
+    }
+
+    /// Withdraws all paths of a destination that came from the sources.
+    pub(super) fn take_paths_of<K: TableKey>(
+        &mut self,
+        vrf: VrfId,
+        key: K,
+        dest: DestId,
+        sources: &BTreeSet<SourceId>,
+    ) {
+        let Some(owner) = self.vrfs.get_mut(&vrf) else { return };
+        let goes = |_, path: &Path| sources.contains(&path.source);
+        let change = K::table_mut(owner).withdraw_where(&mut self.pools, dest, goes);
+        self.settle_change(vrf, key, change);
     }
 
     fn settle_change<K: TableKey>(&mut self, vrf: VrfId, key: K, change: Option<Change>) {

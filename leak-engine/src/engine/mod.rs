@@ -34,6 +34,7 @@ pub use view::{Counts, Difference, EdgeStatus, Refused, Route};
 
 use crate::{ImportRefusal, Refusal};
 use edges::{Edge, EdgeNo};
+use reconcile::Batch;
 use walk::Walk;
 
 /// One shard: all VRFs' tables, attributes, next hops, sources and edges.
@@ -44,12 +45,21 @@ pub struct Engine {
     /// By [`SourceId`]; nothing for the sources of edges.
     inbound: Vec<Option<Inbound>>,
     walks: VecDeque<Walk>,
-    changes: VecDeque<Unreported>,
+    report: Report,
     /// Walks under way that decide again because a metric, a state or a rank changed. Until they are over a standing decision
     /// may rest on what no longer holds, so each destination that is touched meanwhile is decided from scratch.
     stale: usize,
     scratch: Scratch,
     seed: u64,
+}
+
+/// What was not handed out yet.
+#[derive(Default)]
+struct Report {
+    /// Tables with changes, each once.
+    tables: VecDeque<(VrfId, AfiSafi)>,
+    /// How many changes there are in all tables.
+    pending: usize,
 }
 
 /// Equal paths that are selected together at most.
@@ -66,18 +76,12 @@ pub struct Changed {
     pub dest: DestId,
 }
 
-/// A change that was not handed out yet. Its destination is held until then, so that its prefix can be looked up.
-#[derive(Clone, Copy)]
-struct Unreported {
-    vrf: VrfId,
-    dest: DestId,
-    ipv6: bool,
-}
-
 pub(crate) struct Vrf {
     name: String,
     v4: Table<Ipv4Net>,
     v6: Table<Ipv6Net>,
+    v4_changes: VecDeque<DestId>,
+    v6_changes: VecDeque<DestId>,
     v4_counts: Counts,
     v6_counts: Counts,
     /// Edges that leave the VRF.
@@ -134,17 +138,22 @@ fn slot(family: AfiSafi) -> Option<usize> {
     }
 }
 
+/// Room for so many changes is kept in each table between bursts.
+const CHANGES_KEPT: usize = 256;
+
 /// Prefixes refused by import policy that are remembered per source, for an operator who asks.
 const REFUSED_KEPT: usize = 4096;
 
 /// Room that is kept so that a route costs no allocation.
 #[derive(Default)]
-struct Scratch {
+pub(crate) struct Scratch {
     attributes: Vec<u8>,
     wanted: Vec<Path>,
     standing: Vec<Path>,
     dests: Vec<DestId>,
     reserved: Vec<DestId>,
+    v4: Batch<Ipv4Net>,
+    v6: Batch<Ipv6Net>,
 }
 
 /// A call named something that the engine does not have.
@@ -188,7 +197,7 @@ impl Engine {
             edges: Vec::new(),
             inbound: Vec::new(),
             walks: VecDeque::new(),
-            changes: VecDeque::new(),
+            report: Report::default(),
             stale: 0,
             scratch: Scratch::default(),
             seed,
@@ -208,6 +217,8 @@ impl Engine {
             name: name.to_owned(),
             v4: Table::new(MAX_PATHS, self.seed),
             v6: Table::new(MAX_PATHS, self.seed),
+            v4_changes: VecDeque::new(),
+            v6_changes: VecDeque::new(),
             v4_counts: Counts::default(),
             v6_counts: Counts::default(),
             out: Vec::new(),
@@ -335,11 +346,10 @@ impl Engine {
         inbound.refused_prefixes = BTreeMap::new();
         inbound.refresh = [None, None];
         self.walks.retain(|walk| !walk.sweeps(source, None));
-        if std::mem::replace(&mut inbound.flushing, true) {
-            self.walks.retain(|walk| !walk.flushes(source));
-        }
+        inbound.flushing = true;
+        self.stop_flush_walk(source);
         match self.pools.sources.get(source) {
-            Some(known) if self.pools.sources.paths(source) > 0 => self.walks.push_back(Walk::flush(known.vrf, source)),
+            Some(known) if self.pools.sources.paths(source) > 0 => self.start_flush_walk(known.vrf, source),
             _ => self.flushed(source),
         }
     }
@@ -375,26 +385,29 @@ impl Engine {
         self.start_next_hop_walk(vrf, next_hop);
     }
 
-    /// Hands out at most `max` destinations whose selected set changed since they were last handed out, each once,
-    /// oldest change first, and returns whether there are more.
+    /// Hands out at most `max` destinations whose selected set changed since they were last handed out, each once, and returns
+    /// whether there are more. Those of one table come together, oldest change first; the tables take turns.
     pub fn take_changes(&mut self, max: usize, mut take: impl FnMut(Changed)) -> bool {
-        for _ in 0..max {
-            let Some(Unreported { vrf: id, dest, ipv6 }) = self.changes.pop_front() else { break };
-            let Some(vrf) = self.vrfs.get_mut(&id) else { continue };
-            let prefix = if ipv6 { hand_out(&mut vrf.v6, dest) } else { hand_out(&mut vrf.v4, dest) };
-            if let Some(prefix) = prefix {
-                take(Changed { vrf: id, prefix, dest });
+        let mut left = max;
+        while let Some((id, family)) = self.report.tables.front().copied() {
+            let before = left;
+            let more = self.vrfs.get_mut(&id).is_some_and(|vrf| match family {
+                AfiSafi::IPV6_UNICAST => hand_out::<Ipv6Net>(id, vrf, &mut left, &mut take),
+                _ => hand_out::<Ipv4Net>(id, vrf, &mut left, &mut take),
+            });
+            self.report.pending -= before - left;
+            self.report.tables.pop_front();
+            if more {
+                self.report.tables.push_back((id, family));
+                return true;
             }
         }
-        if self.changes.is_empty() {
-            self.changes.shrink_to(1024);
-        }
-        !self.changes.is_empty()
+        false
     }
 
     /// The number of destinations that [`take_changes`](Self::take_changes) would hand out.
     pub fn pending_changes(&self) -> usize {
-        self.changes.len()
+        self.report.pending
     }
 
     /// Attributes, next hops and sources.
@@ -421,7 +434,7 @@ impl Engine {
             && self.edges.iter().all(Option::is_none)
             && self.inbound.is_empty()
             && self.walks.is_empty()
-            && self.changes.is_empty()
+            && self.report.tables.is_empty()
             && self.stale == 0
     }
 }
@@ -432,16 +445,31 @@ impl fmt::Debug for Engine {
             .field("vrfs", &self.vrfs.values().map(|vrf| &vrf.name).collect::<Vec<_>>())
             .field("edges", &self.edges.iter().flatten().map(|edge| &edge.spec).collect::<Vec<_>>())
             .field("walks", &self.walks.len())
-            .field("changes", &self.changes.len())
+            .field("changes", &self.report.pending)
             .finish_non_exhaustive()
     }
 }
 
-/// Lets go of a destination whose change is handed out, and says which it is.
-fn hand_out<K: Key>(table: &mut Table<K>, dest: DestId) -> Option<IpNet> {
-    let key = table.destination(dest)?.key();
-    table.drop_hold(dest, Holder::Engine);
-    Some(key.into())
+/// Hands out at most `left` changes of one table, and says whether there are more. Their destinations were held until now, so that
+/// their prefixes can be looked up.
+fn hand_out<K: TableKey>(id: VrfId, vrf: &mut Vrf, left: &mut usize, take: &mut impl FnMut(Changed)) -> bool {
+    let mut changes = std::mem::take(K::changes_mut(vrf));
+    let table = K::table_mut(vrf);
+    let now = changes.len().min(*left);
+    *left -= now;
+    for dest in changes.drain(..now) {
+        if let Some(found) = table.destination(dest) {
+            let prefix = found.key().into();
+            table.drop_hold(dest, Holder::Engine);
+            take(Changed { vrf: id, prefix, dest });
+        }
+    }
+    if changes.is_empty() {
+        changes.shrink_to(CHANGES_KEPT);
+    }
+    let more = !changes.is_empty();
+    *K::changes_mut(vrf) = changes;
+    more
 }
 
 /// The key of one of the two tables of a VRF.
@@ -452,6 +480,8 @@ pub(crate) trait TableKey: Key {
 
     fn table(vrf: &Vrf) -> &Table<Self>;
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self>;
+    fn batch_mut(scratch: &mut Scratch) -> &mut Batch<Self>;
+    fn changes_mut(vrf: &mut Vrf) -> &mut VecDeque<DestId>;
     fn counts_mut(vrf: &mut Vrf) -> &mut Counts;
 }
 
@@ -465,6 +495,14 @@ impl TableKey for Ipv4Net {
 
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self> {
         &mut vrf.v4
+    }
+
+    fn batch_mut(scratch: &mut Scratch) -> &mut Batch<Self> {
+        &mut scratch.v4
+    }
+
+    fn changes_mut(vrf: &mut Vrf) -> &mut VecDeque<DestId> {
+        &mut vrf.v4_changes
     }
 
     fn counts_mut(vrf: &mut Vrf) -> &mut Counts {
@@ -482,6 +520,14 @@ impl TableKey for Ipv6Net {
 
     fn table_mut(vrf: &mut Vrf) -> &mut Table<Self> {
         &mut vrf.v6
+    }
+
+    fn batch_mut(scratch: &mut Scratch) -> &mut Batch<Self> {
+        &mut scratch.v6
+    }
+
+    fn changes_mut(vrf: &mut Vrf) -> &mut VecDeque<DestId> {
+        &mut vrf.v6_changes
     }
 
     fn counts_mut(vrf: &mut Vrf) -> &mut Counts {

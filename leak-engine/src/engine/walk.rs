@@ -20,8 +20,8 @@ pub(super) enum Walk {
 
 /// What is done with the paths of a VRF.
 pub(super) enum Purpose {
-    /// Those of the source are withdrawn.
-    Flush(SourceId),
+    /// Those of the sources are withdrawn, all of a destination at once.
+    Flush(BTreeSet<SourceId>),
     /// Those of the source and family that did not come again during a refresh are withdrawn.
     Sweep(SourceId, AfiSafi),
     /// The destinations of those through the next hops are decided again.
@@ -51,10 +51,6 @@ impl Walk {
         Self::Edge(no)
     }
 
-    pub(super) fn flush(vrf: VrfId, source: SourceId) -> Self {
-        Self::Paths { vrf, purpose: Purpose::Flush(source), place: Place::START }
-    }
-
     pub(super) fn sweep(vrf: VrfId, source: SourceId, family: AfiSafi) -> Self {
         let mut ends = [PathRef(0); 2];
         if let Some(slot) = super::slot(family) {
@@ -74,9 +70,12 @@ impl Walk {
     }
 
     pub(super) fn flushes(&self, source: SourceId) -> bool {
-        matches!(self, Self::Paths { purpose: Purpose::Flush(flushed), .. } if *flushed == source)
+        matches!(self, Self::Paths { purpose: Purpose::Flush(flushed), .. } if flushed.contains(&source))
     }
 }
+
+/// Destinations of an edge's walk that are looked up together.
+const TOGETHER: usize = 64;
 
 /// How many routes one walk looks at before it is the next one's turn.
 const TURN: usize = 1024;
@@ -120,6 +119,33 @@ impl Engine {
         self.walks.push_back(Walk::Paths { vrf, purpose, place: Place { ends, ..Place::START } });
     }
 
+    /// Sends a walk that withdraws what came from a source. It joins one under way in the VRF, which begins again: where many
+    /// neighbours are lost at once, each destination is decided once.
+    pub(super) fn start_flush_walk(&mut self, vrf: VrfId, source: SourceId) {
+        for walk in &mut self.walks {
+            if let Walk::Paths { vrf: walked, purpose: Purpose::Flush(flushed), place } = walk
+                && *walked == vrf
+            {
+                flushed.insert(source);
+                *place = Place::START;
+                return;
+            }
+        }
+        let purpose = Purpose::Flush(BTreeSet::from([source]));
+        self.walks.push_back(Walk::Paths { vrf, purpose, place: Place::START });
+    }
+
+    /// Forgets that what came from a source is to be withdrawn.
+    pub(super) fn stop_flush_walk(&mut self, source: SourceId) {
+        self.walks.retain_mut(|walk| match walk {
+            Walk::Paths { purpose: Purpose::Flush(flushed), .. } => {
+                flushed.remove(&source);
+                !flushed.is_empty()
+            }
+            _ => true,
+        });
+    }
+
     /// Ends the flush of a source that has routes to announce again.
     pub(super) fn finish_flush(&mut self, source: SourceId) {
         while let Some(at) = self.walks.iter().position(|walk| walk.flushes(source)) {
@@ -155,7 +181,7 @@ impl Engine {
     /// A walk has seen all paths; false if it must begin again.
     fn ended(&mut self, vrf: VrfId, purpose: &Purpose) -> bool {
         match purpose {
-            Purpose::Flush(source) => self.flushed(*source),
+            Purpose::Flush(sources) => sources.iter().for_each(|source| self.flushed(*source)),
             Purpose::Sweep(source, family) => {
                 let inbound = self.inbound.get_mut(source.index()).and_then(Option::as_mut);
                 if let (Some(inbound), Some(slot)) = (inbound, super::slot(*family)) {
@@ -171,7 +197,8 @@ impl Engine {
                 let sources = self.pools.sources.iter();
                 let own: Vec<SourceId> = sources.filter(|(_, source)| source.vrf == vrf).map(|(id, _)| id).collect();
                 for source in own {
-                    self.walks.retain(|walk| !walk.flushes(source) && !walk.sweeps(source, None));
+                    self.stop_flush_walk(source);
+                    self.walks.retain(|walk| !walk.sweeps(source, None));
                     self.flushed(source);
                 }
             }
@@ -190,7 +217,7 @@ impl Engine {
             _ => None,
         };
         let wanted = |at: PathRef, path: &Path| match purpose {
-            Purpose::Flush(source) => path.source == *source,
+            Purpose::Flush(flushed) => flushed.contains(&path.source),
             Purpose::Sweep(source, _) => path.source == *source && seen.is_some_and(|seen| !seen.contains(at)),
             Purpose::NextHops(next_hops) => next_hops.contains(&path.next_hop),
             Purpose::Clear => sources.get(path.source).is_some_and(|source| source.is_native()),
@@ -205,15 +232,16 @@ impl Engine {
                 break;
             }
             *turn -= 1;
-            if wanted(at, path)
+            if wanted(at, &path)
                 && let Some(dest) = table.destination(dest)
             {
-                found.push((dest.key(), dest.id, *path));
+                found.push((dest.key(), dest.id, path));
             }
         }
         for (key, dest, path) in found {
             match purpose {
                 Purpose::NextHops(next_hops) => self.decide_again::<K>(vrf, dest, next_hops),
+                Purpose::Flush(flushed) => self.take_paths_of(vrf, key, dest, flushed),
                 _ => drop(self.take_path_from(vrf, key, dest, path.source, path.path_id)),
             }
         }
@@ -287,18 +315,20 @@ impl Engine {
                 dests.push(found.id);
             }
         }
-        for dest in dests.drain(..) {
-            let Some(Some(edge)) = self.edges.get_mut(no.index()) else { break };
-            edge.walk = Some((K::FAMILY, DestId(dest.0 + 1)));
-            let again = edge.again;
-            let exporter = self.vrfs.get(&edge.spec.from);
-            let found = exporter.and_then(|exporter| K::table(exporter).destination(dest));
-            if let Some(found) = found
-                && found.is_held(rib::Holder::Native)
-            {
-                let key = found.key();
-                self.reconcile(no, key, dest, Cause { counted: false, again });
+        for part in dests.chunks(TOGETHER) {
+            let (Some(Some(edge)), Some(last)) = (self.edges.get_mut(no.index()), part.last()) else { break };
+            edge.walk = Some((K::FAMILY, DestId(last.0 + 1)));
+            let cause = Cause { counted: false, again: edge.again };
+            let mut native = std::mem::take(&mut K::batch_mut(&mut self.scratch).native);
+            native.clear();
+            if let Some(exporter) = self.vrfs.get(&edge.spec.from) {
+                let table = K::table(exporter);
+                let held = part.iter().filter_map(|dest| table.destination(*dest));
+                let held = held.filter(|found| found.is_held(rib::Holder::Native));
+                native.extend(held.map(|found| (found.key(), found.id, cause)));
             }
+            self.reconcile_all(no, native.iter().copied());
+            K::batch_mut(&mut self.scratch).native = native;
         }
         self.scratch.dests = dests;
         more

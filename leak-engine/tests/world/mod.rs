@@ -38,7 +38,7 @@ pub enum Event {
     Lose(usize, bool),
     Edges(Vec<EdgeSpec>),
     /// One of the edges gets another rank, filter or switch and the rest stays.
-    Edge(usize, u8, EdgeSpec),
+    Edge(usize, u8, Box<EdgeSpec>),
     /// VRF, next hop, metric if it is reachable.
     NextHop(u32, u8, Option<u32>),
     /// Work, then changes to follow.
@@ -101,7 +101,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         4 => (0..NEIGHBORS, any_prefixes()).prop_map(|(n, p)| Event::Withdraw(n, p)),
         1 => (0..NEIGHBORS, any::<bool>()).prop_map(|(n, gone)| Event::Lose(n, gone)),
         2 => any_edges().prop_map(Event::Edges),
-        3 => (0usize..12, 0u8..3, any_edge(1, 2)).prop_map(|(at, part, edge)| Event::Edge(at, part, edge)),
+        3 => (0usize..12, 0u8..3, any_edge(1, 2)).prop_map(|(at, part, edge)| Event::Edge(at, part, Box::new(edge))),
         3 => (1..=VRFS, 1u8..5, option::weighted(0.7, 0u32..4)).prop_map(|(v, h, m)| Event::NextHop(v, h, m)),
         4 => (1usize..6, 0usize..4).prop_map(|(budget, changes)| Event::Tick(budget, changes)),
         1 => (1..=VRFS).prop_map(Event::Restart),

@@ -96,7 +96,9 @@ impl Daemon {
         log::warnings(&warnings);
         log::warnings(&plan.view.outcome.warnings);
         store.save(&plan.state, documents.applied()).map_err(StartError::Store)?;
-        let speaker = Speaker::builder().config(plan.config.clone()).start().await.map_err(StartError::Speaker)?;
+        // Nothing here watches.
+        let speaker = Speaker::builder().config(plan.config.clone()).events_kept(0);
+        let speaker = speaker.start().await.map_err(StartError::Speaker)?;
         log::transitions(None, &plan.view);
         let Plan { view, state, .. } = plan;
         Ok(Self {

@@ -61,6 +61,23 @@ pub struct ExportRoute<'a> {
 pub trait ExportPolicy {
     /// Whether the policy numbered `policy` lets `route` to `prefix` out.
     fn permits(&self, policy: PolicyId, prefix: IpNet, route: &ExportRoute<'_>) -> bool;
+
+    /// What the policy numbered `policy` says of all routes at once. A neighbour whose policy lets nothing out costs nothing per route.
+    fn blanket(&self, policy: PolicyId) -> Blanket {
+        let _ = policy;
+        Blanket::Depends
+    }
+}
+
+/// What an export policy says of all routes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blanket {
+    /// It lets every route out.
+    All,
+    /// It lets no route out.
+    Nothing,
+    /// It depends on the route.
+    Depends,
 }
 
 impl<P: Fn(PolicyId, IpNet, &ExportRoute<'_>) -> bool> ExportPolicy for P {
@@ -127,13 +144,12 @@ pub(super) fn permitted(key: &ExportKey, route: &ExportRoute<'_>) -> Option<Lear
 /// The attributes as the neighbour is told them.
 pub(super) fn rewrite(key: &ExportKey, learning: Learning, attr: Attr<'_>, out: &mut AttributesBuilder) {
     let hot = attr.hot;
-    out.reset(attr.bytes);
     if key.internal {
-        out.local_pref(Some(hot.local_pref()));
+        out.reset(attr.bytes).local_pref(Some(hot.local_pref()));
         return;
     }
     let med = (learning == Learning::Own).then(|| attr.attributes().med()).flatten();
-    out.prepend(key.local_as, 1).remove_internal();
+    out.reset_external(attr.bytes, key.local_as);
     if med.is_some() {
         out.med(med);
     }

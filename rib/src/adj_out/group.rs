@@ -3,11 +3,11 @@
 use bgp_wire::{AttributesBuilder, Family, NextHop, RefreshSubtype, RouteRefresh, UpdateEncoder};
 use bytes::{Bytes, BytesMut};
 
-use super::export::{self, ExportKey, ExportPolicy, ExportRoute, Learning};
+use super::export::{self, Blanket, ExportKey, ExportPolicy, ExportRoute, Learning};
 use super::log::Log;
 use super::pool::{Announced, Pool, Said, SaidId};
 use crate::slab::NONE;
-use crate::{DestId, Holder, Key, Pools, SourceId, Table};
+use crate::{AttrId, DestId, Holder, Key, NextHopId, Path, Pools, SourceId, Table};
 
 /// How far a member has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,14 @@ struct Item {
     tell_source: bool,
 }
 
+/// What of a path the export function looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Exported {
+    source: SourceId,
+    attrs: AttrId,
+    next_hop: NextHopId,
+}
+
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) key: ExportKey,
@@ -52,12 +60,19 @@ pub(super) struct Group {
     filled: u32,
     pool: Pool,
     log: Log,
+    /// What the policy says of all routes.
+    blanket: Blanket,
+    /// Nothing is said of any destination, and nothing may be.
+    pub(super) silent: bool,
+    /// The last route exported in this flush and what it is told as, since routes come in runs.
+    last: Option<(Exported, SaidId)>,
     /// In this flush changes go into the batch, not the log: all members know everything so far and can take more.
     direct: bool,
     /// Destinations of which nothing is said any more.
     done: Vec<DestId>,
     encoder: UpdateEncoder,
     exported: AttributesBuilder,
+    compared: AttributesBuilder,
     batch: Vec<Item>,
     cohort: Vec<SourceId>,
     out: BytesMut,
@@ -89,10 +104,14 @@ impl Group {
             filled: 0,
             pool: Pool::default(),
             log: Log::default(),
+            blanket: Blanket::Depends,
+            silent: false,
+            last: None,
             direct: false,
             done: Vec::new(),
             encoder: UpdateEncoder::new(key.encode),
             exported: AttributesBuilder::default(),
+            compared: AttributesBuilder::default(),
             batch: Vec::new(),
             cohort: Vec::new(),
             out: BytesMut::new(),
@@ -145,8 +164,12 @@ impl Group {
     // What to say.
 
     /// Begins a flush, in which no destination is updated twice if `once`.
-    pub(super) fn begin(&mut self, once: bool) {
+    pub(super) fn begin(&mut self, once: bool, policy: &impl ExportPolicy) {
         self.batch.clear();
+        self.blanket = policy.blanket(self.key.policy);
+        self.silent = self.pool.len() == 0 && self.blanket == Blanket::Nothing;
+        // The ids in it may mean something else by now.
+        self.last = None;
         let in_sync = |member: &Member| !member.blocked && self.is_in_sync(member);
         self.direct = once && self.log.len() == 0 && self.members.iter().all(in_sync);
     }
@@ -157,7 +180,7 @@ impl Group {
         F: Family<Key: Key>,
         P: ExportPolicy,
     {
-        if dest.0 >= self.filled {
+        if self.silent || dest.0 >= self.filled {
             return;
         }
         let mut new = self.export::<F, P>(flush, dest);
@@ -190,10 +213,17 @@ impl Group {
     fn says_as<F: Family>(&mut self, pools: &Pools, before: Said, after: SaidId) -> bool {
         let Some(after) = self.pool.get(after).filter(|after| after.except == before.except) else { return false };
         let (Some(was), Some(is)) = (before.announced, after.announced) else { return false };
-        let mut old = AttributesBuilder::default();
-        let old_hop = rewrite::<F>(&self.key, pools, was, &mut old);
+        // Both are told with their ORIGIN and what AS_PATH they came with.
+        let passed_on = |route: Announced| {
+            let hot = pools.attrs.hot(route.attrs);
+            (hot.neighbor_as, hot.path_len(), hot.origin())
+        };
+        if passed_on(was) != passed_on(is) {
+            return false;
+        }
+        let old_hop = rewrite::<F>(&self.key, pools, was, &mut self.compared);
         let new_hop = rewrite::<F>(&self.key, pools, is, &mut self.exported);
-        old_hop == new_hop && old == self.exported
+        old_hop == new_hop && self.compared == self.exported
     }
 
     /// What `dest` is to be told as, with a count.
@@ -202,23 +232,46 @@ impl Group {
         F: Family<Key: Key>,
         P: ExportPolicy,
     {
-        let pools = &mut *flush.pools;
         let Some(destination) = flush.table.destination(dest) else { return 0 };
         let Some(best) = destination.best() else { return 0 };
-        let path = best.path;
-        let (Some(source), Some(next_hop)) = (pools.sources.get(path.source), pools.next_hops.get(path.next_hop))
-        else {
+        let Path { source, attrs, next_hop, .. } = best.path;
+        let exported = Exported { source, attrs, next_hop };
+        if self.blanket == Blanket::All
+            && let Some((last, said)) = self.last
+            && last == exported
+            && self.pool.again(said)
+        {
+            return said;
+        }
+        let said = self.export_another::<F, P>(flush, destination.key(), exported);
+        self.last = Some((exported, said));
+        said
+    }
+
+    fn export_another<F, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, key: F::Key, exported: Exported) -> SaidId
+    where
+        F: Family<Key: Key>,
+        P: ExportPolicy,
+    {
+        let pools = &mut *flush.pools;
+        let Exported { source: source_id, attrs, next_hop } = exported;
+        let (Some(source), Some(hop)) = (pools.sources.get(source_id), pools.next_hops.get(next_hop)) else {
             return 0;
         };
-        let attr = pools.attrs.attributes(path.attrs);
-        let route = ExportRoute { source_id: path.source, source, attr, next_hop };
-        if !flush.policy.permits(self.key.policy, destination.key().into(), &route) {
+        let attr = pools.attrs.attributes(attrs);
+        let route = ExportRoute { source_id, source, attr, next_hop: hop };
+        let permitted = match self.blanket {
+            Blanket::All => true,
+            Blanket::Nothing => false,
+            Blanket::Depends => flush.policy.permits(self.key.policy, key.into(), &route),
+        };
+        if !permitted {
             return 0;
         }
         let Some(learning) = export::permitted(&self.key, &route) else { return 0 };
-        let next_hop = export::keeps_next_hop(&self.key, learning).then_some(path.next_hop);
-        let announced = Some(Announced { attrs: path.attrs, next_hop, learning });
-        let except = if learning == Learning::Learned { path.source } else { SourceId(NONE) };
+        let next_hop = export::keeps_next_hop(&self.key, learning).then_some(next_hop);
+        let announced = Some(Announced { attrs, next_hop, learning });
+        let except = if learning == Learning::Learned { source_id } else { SourceId(NONE) };
         self.pool.intern(pools, Said { announced, except })
     }
 
@@ -345,6 +398,7 @@ impl Group {
             self.send_to_cohort(flush, |_, out| refresh::<F>(RefreshSubtype::BeginOfRr, out));
         }
         let end = flush.table.end().0;
+        let from = if self.silent { end } else { from };
         let to = end.min(from.saturating_add(flush.budget));
         for dest in from..to {
             if dest >= self.filled {
@@ -416,7 +470,7 @@ impl Group {
                         continue;
                     };
                     let next_hop = rewrite::<F>(key, pools, announced, exported);
-                    if encoder.announce::<F>(exported.octets(), next_hop, keys(table, items), out).is_err() {
+                    if encoder.announce_built::<F>(exported, next_hop, keys(table, items), out).is_err() {
                         *unencodable += items.len();
                         encoder.withdraw::<F>(keys(table, items), out);
                     }

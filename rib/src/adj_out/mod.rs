@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use bgp_wire::{Family, NextHop};
 use bytes::Bytes;
 
-pub use export::{ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId, export};
+pub use export::{Blanket, ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId, export};
 use group::{Flush, Group, Member};
 
 use crate::{DestId, Holder, Key, Pools, SourceId, Table};
@@ -62,6 +62,8 @@ pub struct AdjOut<F: Family> {
     is_marked: Vec<u64>,
     /// Everything from here on is to be exported again.
     reevaluate: Option<DestId>,
+    /// No group has said or may say anything: no destination needs to be marked.
+    silent: bool,
     family: PhantomData<F>,
 }
 
@@ -72,6 +74,7 @@ impl<F: Family> Default for AdjOut<F> {
             marked: VecDeque::new(),
             is_marked: Vec::new(),
             reevaluate: None,
+            silent: false,
             family: PhantomData,
         }
     }
@@ -86,6 +89,7 @@ impl<F: Family<Key: Key>> AdjOut<F> {
             Some(index) => index,
             None => {
                 self.groups.push(Group::new(key));
+                self.silent = false;
                 self.groups.len() - 1
             }
         };
@@ -119,7 +123,7 @@ impl<F: Family<Key: Key>> AdjOut<F> {
     /// Notes that the selected set of a destination changed. Marking twice is marking once.
     #[inline]
     pub fn mark(&mut self, dest: DestId) {
-        if self.groups.is_empty() {
+        if self.groups.is_empty() || self.silent {
             return;
         }
         let (word, bit) = (dest.index() / 64, 1 << (dest.index() % 64));
@@ -149,7 +153,8 @@ impl<F: Family<Key: Key>> AdjOut<F> {
     ) -> Flushed {
         let budget = u32::try_from(budget.max(1)).unwrap_or(u32::MAX);
         let mut flush = Flush { table, pools, policy, budget, send: &mut send, unencodable: 0 };
-        self.groups.iter_mut().for_each(|group| group.begin(self.reevaluate.is_none()));
+        self.groups.iter_mut().for_each(|group| group.begin(self.reevaluate.is_none(), policy));
+        self.silent = self.groups.iter().all(|group| group.silent);
         for _ in 0..budget {
             let Some(dest) = self.marked.pop_front() else { break };
             self.is_marked[dest.index() / 64] &= !(1 << (dest.index() % 64));

@@ -133,6 +133,15 @@ impl Pool {
         *last
     }
 
+    /// Raises the count of the last one interned, if that is `id`; 0 is nothing ever said and needs no count.
+    #[inline]
+    pub(super) fn again(&mut self, id: SaidId) -> bool {
+        if id != 0 && id == self.last {
+            self.entries[id - 1].count += 1;
+        }
+        id == 0 || id == self.last
+    }
+
     #[inline]
     pub(super) fn release(&mut self, pools: &mut Pools, id: SaidId) {
         if id == 0 {

@@ -468,6 +468,7 @@ impl Task {
         if self.session.poll_timeout().is_some_and(|deadline| deadline <= self.clock.now()) {
             self.timer();
         }
+        let updates = self.messages.updates_received;
         loop {
             while let Some(event) = self.session.poll_event() {
                 self.event(event);
@@ -480,6 +481,11 @@ impl Task {
             if !written {
                 break;
             }
+        }
+        if self.messages.updates_received != updates
+            && let Some(quiet) = &mut self.quiet
+        {
+            *quiet = tokio::time::Instant::now() + QUIET;
         }
         self.publish();
     }
@@ -512,9 +518,6 @@ impl Task {
             Event::Established(negotiated) => self.established(negotiated),
             Event::Update { frame, index } => {
                 self.messages.updates_received += 1;
-                if let Some(quiet) = &mut self.quiet {
-                    *quiet = tokio::time::Instant::now() + QUIET;
-                }
                 let update = Update::from_index(&frame, &index);
                 if let Some(action) = update.action() {
                     self.messages.faulty_updates += 1;

@@ -8,8 +8,9 @@ use bgp_wire::{
     AfiSafi, EncodeCtx, FamilySet, NextHop, Notification, RefreshSubtype, RouteRefresh, Update, UpdateIndex,
 };
 use bytes::{BufMut, Bytes, BytesMut};
+use ipnet::IpNet;
 use leak_engine::{Accept, ImportPolicy};
-use rib::adj_out::{ExportKey, ExportRoute, PeerClass, PolicyId};
+use rib::adj_out::{Blanket, ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId};
 use rib::{NextHopId, NextHopState, Origination, SourceId, VrfId};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -373,12 +374,7 @@ impl Worker {
     pub(super) fn tell(&mut self, budget: usize) -> bool {
         let mut more = false;
         let mut overrun = Vec::new();
-        let policies = &self.policies;
-        let permits = |policy: PolicyId, prefix, _: &ExportRoute<'_>| match policies.get(policy.0 as usize) {
-            Some(Accept::Everything) => true,
-            Some(Accept::Listed(list)) => list.permits(prefix),
-            Some(Accept::Nothing) | None => false,
-        };
+        let policies = Policies(&self.policies);
         let (live, neighbors) = (&self.live, &mut self.neighbors);
         for (id, vrf) in &mut self.vrfs {
             let Some((pools, v4, v6)) = self.engine.tables_mut(*id) else {
@@ -394,8 +390,8 @@ impl Worker {
                     full.push(source);
                 }
             };
-            let told4 = vrf.out4.flush(v4, pools, &permits, budget, &mut send);
-            let told6 = vrf.out6.flush(v6, pools, &permits, budget, &mut send);
+            let told4 = vrf.out4.flush(v4, pools, &policies, budget, &mut send);
+            let told6 = vrf.out6.flush(v6, pools, &policies, budget, &mut send);
             for source in full {
                 vrf.out4.set_blocked(source, true);
                 vrf.out6.set_blocked(source, true);
@@ -476,7 +472,7 @@ impl Worker {
     }
 
     /// The selected set of a prefix changed: next hops inside it may lead elsewhere now.
-    pub(super) fn resolve_inside(&mut self, vrf: VrfId, prefix: ipnet::IpNet) {
+    pub(super) fn resolve_inside(&mut self, vrf: VrfId, prefix: IpNet) {
         let Some(indirect) = self.vrfs.get(&vrf).map(|vrf| &vrf.indirect) else {
             return;
         };
@@ -494,11 +490,32 @@ impl Worker {
     }
 }
 
+/// Export policies by [`PolicyId`].
+struct Policies<'a>(&'a [Accept]);
+
+impl ExportPolicy for Policies<'_> {
+    fn permits(&self, policy: PolicyId, prefix: IpNet, _: &ExportRoute<'_>) -> bool {
+        match self.0.get(policy.0 as usize) {
+            Some(Accept::Everything) => true,
+            Some(Accept::Listed(list)) => list.permits(prefix),
+            Some(Accept::Nothing) | None => false,
+        }
+    }
+
+    fn blanket(&self, policy: PolicyId) -> Blanket {
+        match self.0.get(policy.0 as usize) {
+            Some(Accept::Everything) => Blanket::All,
+            Some(Accept::Listed(_)) => Blanket::Depends,
+            Some(Accept::Nothing) | None => Blanket::Nothing,
+        }
+    }
+}
+
 /// The longest native route of a VRF that leads to an address and does not contain its own next hop.
 fn bgp_route(engine: &leak_engine::Engine, vrf: VrfId, address: IpAddr) -> Option<BgpRoute> {
     let longest = if address.is_ipv4() { 32 } else { 128 };
     (0..=longest).rev().find_map(|length| {
-        let prefix = ipnet::IpNet::new(address, length).ok()?.trunc();
+        let prefix = IpNet::new(address, length).ok()?.trunc();
         let best = engine.paths(vrf, prefix).find(|route| route.best)?;
         if !matches!(best.origination, Origination::Session(_)) {
             return None;

@@ -29,25 +29,12 @@ impl Worker {
     pub(super) fn take_changes(&mut self, max: usize) -> bool {
         let mut changed = std::mem::take(&mut self.changed);
         let more = self.engine.take_changes(max, |change| changed.push(change));
-        let mut wishes = Vec::new();
-        for change in &changed {
-            let Some(vrf) = self.vrfs.get_mut(&change.vrf) else {
-                continue;
-            };
-            match change.prefix {
-                IpNet::V4(_) => vrf.out4.mark(change.dest),
-                IpNet::V6(_) => vrf.out6.mark(change.dest),
-            }
-            let table = vrf.table;
-            if !vrf.indirect.is_empty() {
-                self.resolve_inside(change.vrf, change.prefix);
-            }
-            if let Some(table) = table {
-                wishes.push(self.wish(change.vrf, table, change.prefix));
-            }
+        for run in changed.chunk_by(|a, b| a.vrf == b.vrf) {
+            self.pass_on(run[0].vrf, run);
         }
-        self.send_wishes(wishes);
-        if !changed.is_empty() {
+        if !self.ring.keeps_events() {
+            self.ring.pass_over(changed.len());
+        } else if !changed.is_empty() {
             self.send_events();
             let route =
                 |change: &Changed| ChangedRoute { vrf: change.vrf, prefix: change.prefix, now: self.standing(change) };
@@ -57,6 +44,27 @@ impl Worker {
         changed.clear();
         self.changed = changed;
         more
+    }
+
+    /// Passes on changed destinations of one VRF.
+    fn pass_on(&mut self, id: VrfId, changed: &[Changed]) {
+        let Some(vrf) = self.vrfs.get_mut(&id) else {
+            return;
+        };
+        for change in changed {
+            match change.prefix {
+                IpNet::V4(_) => vrf.out4.mark(change.dest),
+                IpNet::V6(_) => vrf.out6.mark(change.dest),
+            }
+        }
+        let table = vrf.table;
+        if !vrf.indirect.is_empty() {
+            changed.iter().for_each(|change| self.resolve_inside(id, change.prefix));
+        }
+        if let Some(table) = table {
+            let wishes = changed.iter().map(|change| self.wish(id, table, change.prefix)).collect();
+            self.send_wishes(wishes);
+        }
     }
 
     /// What stands for a destination that was just handed out. By its id, since most of the cost of a change is looking it up.

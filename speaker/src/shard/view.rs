@@ -82,11 +82,11 @@ impl Worker {
             let Some((v4, v6)) = self.engine.tables(*id) else {
                 continue;
             };
-            for (_, _, path) in v4.paths_from(rib::PathRef(0)) {
-                *accepted.entry((path.source, AfiSafi::IPV4_UNICAST)).or_default() += 1;
+            for (source, paths) in v4.sources() {
+                *accepted.entry((source, AfiSafi::IPV4_UNICAST)).or_default() += paths;
             }
-            for (_, _, path) in v6.paths_from(rib::PathRef(0)) {
-                *accepted.entry((path.source, AfiSafi::IPV6_UNICAST)).or_default() += 1;
+            for (source, paths) in v6.sources() {
+                *accepted.entry((source, AfiSafi::IPV6_UNICAST)).or_default() += paths;
             }
         }
         accepted
