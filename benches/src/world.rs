@@ -5,10 +5,9 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bgp_wire::{AfiSafi, AsPathBuf, AttributesBuilder, EncodeCtx, FamilySet, Ipv4Unicast, NextHop, Origin};
-use bytes::Bytes;
 use ipnet::{IpNet, Ipv4Net};
 use leak_engine::{EdgeSpec, Engine, Filter, PrefixSet, Rank};
-use rib::adj_out::{AdjOut, ExportKey, ExportRoute, PeerClass, PolicyId};
+use rib::adj_out::{AdjOut, ExportKey, ExportRoute, PeerClass, PolicyId, Sent};
 use rib::{Egress, Neighbor, NextHopId, NextHopState, Origination, Path, Pools, Source, SourceId, Table, VrfId};
 
 use crate::table::Group;
@@ -68,7 +67,7 @@ impl World {
     pub fn flush(&mut self, out: &mut AdjOut<Ipv4Unicast>) {
         let policy = |_: PolicyId, _: IpNet, _: &ExportRoute<'_>| true;
         let mut octets = 0;
-        let mut send = |_: SourceId, messages: Bytes| octets += messages.len();
+        let mut send = |_: SourceId, sent: Sent| octets += sent.octets().len();
         while out.flush(&mut self.table, &mut self.pools, &policy, 4096, &mut send).more {}
         black_box(octets);
     }

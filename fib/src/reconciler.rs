@@ -175,9 +175,9 @@ impl<S: Sink> Reconciler<S> {
         }
     }
 
-    /// Wants no route of this table any more, as when a VRF loses its binding.
-    pub fn withdraw_table(&mut self, table: u32) {
-        self.retain_wanted(|key| key.table != table);
+    /// Wants none of these routes any more, as when a VRF loses its table.
+    pub fn withdraw_all(&mut self, which: impl Fn(&RouteKey) -> bool) {
+        self.retain_wanted(|key| !which(key));
     }
 
     /// Wants exactly these routes.

@@ -312,7 +312,7 @@ fn withdrawing_a_table_leaves_the_others() {
     let b = route(11, "192.0.2.0/24", "10.0.0.1");
     fib.want_exactly([a, b.clone()]);
     fib.flush(ALL).unwrap();
-    fib.withdraw_table(10);
+    fib.withdraw_all(|key| key.table == 10);
     fib.flush(ALL).unwrap();
     assert_eq!(sink.memory.routes(), [b]);
 }

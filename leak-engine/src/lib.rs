@@ -52,6 +52,7 @@ mod engine;
 mod explain;
 mod import;
 mod prefix_set;
+mod shard;
 pub mod twin;
 
 pub use edge::{EdgeSpec, Filter, Rank, Refusal};
@@ -60,6 +61,7 @@ pub use explain::{Check, Explanation, Finding, Origin, Stage};
 pub use import::{Accept, BadPrefixRule, ImportPolicy, ImportRefusal, PrefixList, PrefixRule, SetAttributes};
 pub use prefix_set::PrefixSet;
 pub use rib::Advertise;
+pub use shard::shard_of;
 
 /// A shard may be moved to a thread of its own.
 const _: () = {

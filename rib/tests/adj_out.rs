@@ -12,7 +12,7 @@ use bytes::Bytes;
 use common::{Attrs, edge, local, next_hop, resolved, session};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
-use rib::adj_out::{AdjOut, ExportKey, ExportRoute, Flushed, PeerClass, PolicyId, export};
+use rib::adj_out::{AdjOut, ExportKey, ExportRoute, Flushed, PeerClass, PolicyId, Sent, export};
 use rib::{Advertise, NextHopId, NextHopState, Origination, Path, Pools, SourceId, Table};
 
 type Route = (Vec<u8>, NextHop);
@@ -168,7 +168,7 @@ impl World {
     fn flush(&mut self, budget: usize) -> Flushed {
         self.sent.clear();
         let policy = policy(self.mask);
-        let send = |peer, messages| self.sent.push((peer, messages));
+        let send = |peer, sent: Sent| self.sent.push((peer, sent.octets().clone()));
         let flushed = self.out.flush(&mut self.table, &mut self.pools, &policy, budget, send);
         for (peer, messages) in &self.sent {
             let (key, receiver) = self.receivers.get_mut(peer).expect("only members are told");
@@ -464,7 +464,7 @@ fn ipv6_routes_go_out_and_away_in_their_own_family() {
     let mut settle = |out: &mut AdjOut<Ipv6Unicast>, table: &mut Table<Ipv6Net>, pools: &mut Pools| {
         let mut sent = Vec::new();
         let policy = |_: PolicyId, _: IpNet, _: &ExportRoute<'_>| true;
-        while out.flush(table, pools, &policy, 300, |_, messages: Bytes| sent.extend_from_slice(&messages)).more {}
+        while out.flush(table, pools, &policy, 300, |_, messages| sent.extend_from_slice(messages.octets())).more {}
         let mut octets = &sent[..];
         while !octets.is_empty() {
             let length = frame::peek(octets, ctx.max_len()).expect("a frame").expect("a whole frame");

@@ -42,6 +42,8 @@ pub struct Config {
     pub keep_routes: bool,
     /// How long after a start to wait for all neighbours' End-of-RIB before routes of an earlier run are swept.
     pub convergence: Duration,
+    /// How many threads share the prefixes out among them, from 1 to [`Config::MAX_SHARDS`].
+    pub shards: usize,
 }
 
 impl Default for Config {
@@ -58,6 +60,7 @@ impl Default for Config {
             fib: FibMode::Memory,
             keep_routes: false,
             convergence: Duration::from_secs(60),
+            shards: 1,
         }
     }
 }
@@ -352,6 +355,9 @@ pub enum ConfigFault {
     /// The router identifier is 0.0.0.0.
     #[error("the router id must not be 0.0.0.0 (RFC 6286)")]
     RouterIdZero,
+    /// No shard, or more than there may be.
+    #[error("{0} shards are not usable; give from 1 to {max}", max = Config::MAX_SHARDS)]
+    Shards(usize),
     /// A name is used twice.
     #[error("{0:?} is given twice")]
     DuplicateName(String),
@@ -414,6 +420,9 @@ pub enum ConfigFault {
 }
 
 impl Config {
+    /// Most shards of a speaker.
+    pub const MAX_SHARDS: usize = 64;
+
     /// All that is wrong, in the order of the fields; `Ok` means it can be applied.
     ///
     /// # Errors
@@ -425,6 +434,9 @@ impl Config {
         }
         if self.router_id.is_unspecified() {
             errors.add("router_id", ConfigFault::RouterIdZero);
+        }
+        if !(1..=Self::MAX_SHARDS).contains(&self.shards) {
+            errors.add("shards", ConfigFault::Shards(self.shards));
         }
         self.check_vrfs(&mut errors);
         self.check_neighbors(&mut errors);

@@ -22,6 +22,9 @@ pub enum Error {
     /// Where routes go cannot change while the speaker runs.
     #[error("the way routes are installed cannot change while the speaker runs; stop it and start it again")]
     FibMode,
+    /// How prefixes are shared out cannot change while the speaker runs.
+    #[error("the number of shards cannot change while the speaker runs; stop it and start it again")]
+    Shards,
     /// The kernel's tables cannot be used.
     #[error("cannot use the kernel's routing tables: {0}")]
     Fib(String),

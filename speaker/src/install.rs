@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fib::{MemorySink, Reconciler, Route, RouteKey, Sink, SinkError};
+use leak_engine::shard_of;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -28,7 +29,7 @@ const BUDGET: usize = 4096;
 /// Most failing routes named in the log one by one; the status counts them all.
 const LOGGED: usize = 20;
 
-/// What became of the wishes.
+/// What became of the wishes of one shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// Every wish up to this one is done or failed.
@@ -39,11 +40,18 @@ pub(crate) struct Report {
     pub(crate) error: Option<String>,
 }
 
-/// The shard's end of the thread.
+/// The thread, as its owner holds it.
 #[derive(Debug)]
 pub(crate) struct Installer {
     wishes: Arc<Wishes>,
     thread: JoinHandle<()>,
+}
+
+/// A shard's end of the thread: its wishes, for its own prefixes, and their numbers.
+#[derive(Debug)]
+pub(crate) struct Wisher {
+    wishes: Arc<Wishes>,
+    shard: usize,
     sequence: u64,
 }
 
@@ -56,11 +64,12 @@ struct Wishes {
 #[derive(Debug, Default)]
 struct State {
     changes: HashMap<RouteKey, Option<Route>>,
-    /// Tables that are ours no more, before the changes.
-    dropped: Vec<u32>,
+    /// Tables of which a shard wants nothing any more, before the changes.
+    dropped: Vec<(u32, usize)>,
     /// Interfaces whose packets are looked up in a table.
     rules: Option<BTreeMap<String, u32>>,
-    through: u64,
+    /// The number of the last wish of each shard.
+    through: Vec<u64>,
     converged: bool,
     stop: Option<Stop>,
 }
@@ -73,11 +82,11 @@ pub(crate) enum Stop {
 }
 
 impl Installer {
-    /// Starts the thread for a mode.
+    /// Starts the thread for a mode, and says what becomes of the wishes to each shard.
     ///
     /// # Errors
     /// [`Error::Fib`] or [`Error::Thread`].
-    pub(crate) fn open(mode: FibMode, reports: mpsc::Sender<Report>) -> Result<Self, Error> {
+    pub(crate) fn open(mode: FibMode, reports: Vec<mpsc::Sender<Report>>) -> Result<Self, Error> {
         match mode {
             FibMode::Memory => Self::start(MemorySink::new(), NoRules, reports),
             #[cfg(target_os = "linux")]
@@ -96,48 +105,30 @@ impl Installer {
     fn start(
         sink: impl Sink + 'static,
         rules: impl Bind + Send + 'static,
-        reports: mpsc::Sender<Report>,
+        reports: Vec<mpsc::Sender<Report>>,
     ) -> io::Result<Self> {
-        let wishes = Arc::new(Wishes::default());
+        let shards = reports.len();
+        let state = State { through: vec![0; shards], ..State::default() };
+        let wishes = Arc::new(Wishes { state: Mutex::new(state), changed: Condvar::new() });
         let worker = Worker {
             reconciler: Reconciler::new(sink),
             rules,
             wanted_rules: None,
             wishes: Arc::clone(&wishes),
             reports,
-            through: 0,
+            through: vec![0; shards],
             converged: false,
             failed: HashMap::new(),
-            last: None,
+            last: vec![None; shards],
             error: None,
         };
         let thread = std::thread::Builder::new().name("fib".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { wishes, thread, sequence: 0 })
+        Ok(Self { wishes, thread })
     }
 
-    /// Gives wishes, in order; `None` is a route no longer wanted. Returns the number of the last.
-    pub(crate) fn wish(&mut self, changes: impl IntoIterator<Item = (RouteKey, Option<Route>)>) -> u64 {
-        let mut state = self.wishes.lock();
-        for (key, route) in changes {
-            state.changes.insert(key, route);
-            self.sequence += 1;
-        }
-        state.through = self.sequence;
-        drop(state);
-        self.wishes.changed.notify_one();
-        self.sequence
-    }
-
-    /// Wants no route in a table any more. Returns the number of this wish.
-    pub(crate) fn withdraw_table(&mut self, table: u32) -> u64 {
-        let mut state = self.wishes.lock();
-        state.changes.retain(|key, _| key.table != table);
-        state.dropped.push(table);
-        self.sequence += 1;
-        state.through = self.sequence;
-        drop(state);
-        self.wishes.changed.notify_one();
-        self.sequence
+    /// The end of a shard.
+    pub(crate) fn wisher(&self, shard: usize) -> Wisher {
+        Wisher { wishes: Arc::clone(&self.wishes), shard, sequence: 0 }
     }
 
     /// Wants exactly these interfaces to be looked up in these tables.
@@ -160,6 +151,39 @@ impl Installer {
             warn!("the thread that installs routes died");
         }
     }
+}
+
+impl Wisher {
+    /// Gives wishes, in order; `None` is a route no longer wanted. Returns the number of the last.
+    pub(crate) fn wish(&mut self, changes: impl IntoIterator<Item = (RouteKey, Option<Route>)>) -> u64 {
+        let mut state = self.wishes.lock();
+        for (key, route) in changes {
+            state.changes.insert(key, route);
+            self.sequence += 1;
+        }
+        state.through[self.shard] = self.sequence;
+        drop(state);
+        self.wishes.changed.notify_one();
+        self.sequence
+    }
+
+    /// Wants none of the shard's routes in a table any more. Returns the number of this wish.
+    pub(crate) fn withdraw_table(&mut self, table: u32) -> u64 {
+        let mut state = self.wishes.lock();
+        let shards = state.through.len();
+        state.changes.retain(|key, _| !is_of(key, table, self.shard, shards));
+        state.dropped.push((table, self.shard));
+        self.sequence += 1;
+        state.through[self.shard] = self.sequence;
+        drop(state);
+        self.wishes.changed.notify_one();
+        self.sequence
+    }
+}
+
+/// Whether a route is in this table and for a prefix of this shard.
+fn is_of(key: &RouteKey, table: u32, shard: usize, shards: usize) -> bool {
+    key.table == table && shard_of(key.prefix, shards) == shard
 }
 
 impl Wishes {
@@ -217,12 +241,13 @@ struct Worker<S, R> {
     rules: R,
     wanted_rules: Option<BTreeMap<String, u32>>,
     wishes: Arc<Wishes>,
-    reports: mpsc::Sender<Report>,
-    /// The last wish taken.
-    through: u64,
+    reports: Vec<mpsc::Sender<Report>>,
+    /// The last wish taken of each shard.
+    through: Vec<u64>,
     converged: bool,
     failed: HashMap<RouteKey, String>,
-    last: Option<Report>,
+    /// What was last said to each shard.
+    last: Vec<Option<Report>>,
     error: Option<String>,
 }
 
@@ -268,7 +293,7 @@ impl<S: Sink, R: Bind> Worker<S, R> {
         let changes = std::mem::take(&mut state.changes);
         let dropped = std::mem::take(&mut state.dropped);
         let rules = state.rules.take();
-        self.through = state.through;
+        self.through.clone_from(&state.through);
         let (converged, stop) = (state.converged, state.stop);
         drop(state);
         if let Some(rules) = rules
@@ -278,8 +303,9 @@ impl<S: Sink, R: Bind> Worker<S, R> {
             self.wanted_rules = Some(rules);
             self.bind();
         }
-        for table in dropped {
-            self.reconciler.withdraw_table(table);
+        for (table, shard) in dropped {
+            let shards = self.reports.len();
+            self.reconciler.withdraw_all(|key| is_of(key, table, shard, shards));
         }
         for (key, route) in changes {
             match route {
@@ -357,19 +383,27 @@ impl<S: Sink, R: Bind> Worker<S, R> {
         }
     }
 
-    /// Tells the shard when everything taken is done, and what failed at once.
+    /// Tells each shard when everything taken is done, and what failed of its own at once.
     fn report(&mut self, failures: Vec<(RouteKey, Option<String>)>) {
         let done = self.reconciler.pending() == 0 && self.error.is_none();
-        let through = match &self.last {
-            Some(last) if !done => last.through,
-            None if !done => 0,
-            _ => self.through,
-        };
-        let report = Report { through, failures, error: self.error.clone() };
-        if !report.failures.is_empty() || self.last.as_ref() != Some(&report) {
-            // The shard is gone only when the speaker ends.
-            let _ = self.reports.blocking_send(report.clone());
-            self.last = Some(Report { failures: Vec::new(), ..report });
+        let shards = self.reports.len();
+        let mut failed = vec![Vec::new(); shards];
+        for (key, failure) in failures {
+            failed[shard_of(key.prefix, shards)].push((key, failure));
+        }
+        for (shard, failures) in failed.into_iter().enumerate() {
+            let last = &mut self.last[shard];
+            let through = match last {
+                Some(last) if !done => last.through,
+                None if !done => 0,
+                _ => self.through[shard],
+            };
+            let report = Report { through, failures, error: self.error.clone() };
+            if !report.failures.is_empty() || last.as_ref() != Some(&report) {
+                // The shard is gone only when the speaker ends.
+                let _ = self.reports[shard].blocking_send(report.clone());
+                *last = Some(Report { failures: Vec::new(), ..report });
+            }
         }
     }
 
@@ -405,8 +439,9 @@ mod tests {
     #[test]
     fn every_wish_is_acknowledged_by_number() {
         let (reports, mut received) = mpsc::channel(16);
-        let mut installer = Installer::start(MemorySink::new(), NoRules, reports).unwrap();
-        let last = installer.wish([route("10.1.0.0/16"), route("10.2.0.0/16")]);
+        let installer = Installer::start(MemorySink::new(), NoRules, vec![reports]).unwrap();
+        let mut wisher = installer.wisher(0);
+        let last = wisher.wish([route("10.1.0.0/16"), route("10.2.0.0/16")]);
         assert_eq!(last, 2);
         let acknowledged = std::iter::from_fn(|| received.blocking_recv()).find(|report| report.through == last);
         assert!(acknowledged.is_some_and(|report| report.error.is_none()));
@@ -416,10 +451,11 @@ mod tests {
     #[test]
     fn a_route_that_cannot_be_installed_is_reported_and_so_is_its_repair() {
         let (reports, mut received) = mpsc::channel(16);
-        let mut installer = Installer::start(MemorySink::new(), NoRules, reports).unwrap();
+        let installer = Installer::start(MemorySink::new(), NoRules, vec![reports]).unwrap();
+        let mut wisher = installer.wisher(0);
         let (key, _) = route("10.1.0.0/16");
         let bad = Route::unicast(100, key.prefix, Vec::new());
-        let last = installer.wish([(key, Some(bad))]);
+        let last = wisher.wish([(key, Some(bad))]);
         let mut failures = Vec::new();
         while let Some(report) = received.blocking_recv() {
             failures.extend(report.failures);
@@ -428,9 +464,28 @@ mod tests {
             }
         }
         assert!(matches!(failures.as_slice(), [(failed, Some(_))] if *failed == key));
-        installer.wish([route("10.1.0.0/16")]);
+        wisher.wish([route("10.1.0.0/16")]);
         let repaired = std::iter::from_fn(|| received.blocking_recv()).find(|report| report.failures == [(key, None)]);
         assert!(repaired.is_some());
+        installer.stop(Stop::Remove);
+    }
+
+    #[test]
+    fn a_shard_that_wants_nothing_in_a_table_any_more_leaves_the_routes_of_the_others() {
+        let sink = MemorySink::new();
+        let (senders, mut received): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(16)).unzip();
+        let installer = Installer::start(sink.clone(), NoRules, senders).unwrap();
+        let all: Vec<_> = (0..32).map(|n| route(&format!("10.{n}.0.0/16"))).collect();
+        let (mut a, mut b) = (installer.wisher(0), installer.wisher(1));
+        let of = |shard| all.iter().filter(move |(key, _)| shard_of(key.prefix, 2) == shard).cloned();
+        a.wish(of(0));
+        let (last_a, last_b) = (a.withdraw_table(100), b.wish(of(1)));
+        for (reports, last) in received.iter_mut().zip([last_a, last_b]) {
+            while reports.blocking_recv().is_some_and(|report| report.through < last) {}
+        }
+        let kept: Vec<RouteKey> = sink.routes().iter().map(Route::key).collect();
+        assert!(!kept.is_empty());
+        assert_eq!(kept, of(1).map(|(key, _)| key).collect::<Vec<_>>());
         installer.stop(Stop::Remove);
     }
 }

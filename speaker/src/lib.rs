@@ -4,8 +4,8 @@
 //! it; giving another one later is an [`apply`](Speaker::apply), which does the least that differs. Any number of
 //! speakers run in one process.
 //!
-//! Routes are computed by one thread per speaker, the shard; sessions are tasks on the runtime that
-//! [`start`](Builder::start) was called on, and installing routes has a thread of its own. None waits for a slow one behind it but by
+//! Routes are computed by the shards, threads that share the prefixes out among them, one unless [`Config::shards`] says more; sessions are
+//! tasks on the runtime that [`start`](Builder::start) was called on, and installing routes has a thread of its own. None waits for a slow one behind it but by
 //! bounded queues, whose back-pressure reaches the peers' TCP windows. This crate reads no files and no environment.
 
 mod clock;
@@ -129,7 +129,7 @@ impl Speaker {
     /// moves. Edges change at once, old or new and never a mixture. Runs to its end even if the future is dropped.
     ///
     /// # Errors
-    /// [`Error::Config`], [`Error::Listen`], [`Error::FibMode`] or [`Error::Stopped`]; nothing changed then.
+    /// [`Error::Config`], [`Error::Listen`], [`Error::FibMode`], [`Error::Shards`] or [`Error::Stopped`]; nothing changed then.
     pub async fn apply(&self, config: Config) -> Result<Applied, Error> {
         let inner = Arc::clone(&self.inner);
         let apply = async move {

@@ -107,6 +107,9 @@ impl Manager {
         if config.fib != self.config.fib {
             return Err(Error::FibMode);
         }
+        if config.shards != self.config.shards {
+            return Err(Error::Shards);
+        }
         let applied = difference(&self.config, &config);
         if applied.changes.is_empty() {
             // The order of lists may differ, and is what is shown.
@@ -223,7 +226,7 @@ impl Manager {
             config: session_config(config, neighbor, id),
             endpoint: endpoint(config, neighbor),
             clock: self.clock,
-            shard: self.shard.sessions(),
+            shards: self.shard.sessions(),
         };
         let handle = session::start(setup, sender, receiver);
         self.sessions.insert(neighbor.key(), Session { id, handle });

@@ -35,7 +35,7 @@ pub struct Status {
     pub neighbors: usize,
     /// Of these, established.
     pub established: usize,
-    /// Distinct sets of path attributes kept.
+    /// Sets of path attributes kept: on each shard every distinct one once.
     pub attributes: usize,
     /// The state of installed routes.
     pub fib: FibStatus,
@@ -44,7 +44,7 @@ pub struct Status {
 }
 
 /// What became of the selected routes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FibStatus {
     /// Where they go.
     pub mode: FibMode,
@@ -137,6 +137,18 @@ pub enum EdgeState {
     Programmed,
     /// A route was refused by the kernel; the text says which and why.
     Failed(Arc<str>),
+}
+
+impl EdgeState {
+    /// What the states of the parts of an edge are together: failed if one is, and programmed if all are.
+    pub(crate) fn together(parts: impl IntoIterator<Item = Self>) -> Self {
+        let worse = |state: Self, part: Self| match (&state, &part) {
+            (Self::Failed(_), _) | (_, Self::Programmed) => state,
+            (_, Self::Failed(_)) | (Self::Programmed, _) => part,
+            _ => Self::Pending,
+        };
+        parts.into_iter().reduce(worse).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for EdgeState {
@@ -340,7 +352,7 @@ pub struct RoutesQuery {
 }
 
 /// One page of routes, by address and length.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RoutesPage {
     /// The destinations.
     pub routes: Vec<RouteView>,

@@ -38,6 +38,7 @@ usage: cargo xtask bench convergence [OPTION...]   measure, print, keep results.
   --family FAMILY     ipv4 or ipv6: routes and sessions (default ipv4)
   --mrt FILE          take the tables from an MRT dump, gzip or plain; sizes are cut to what it holds
   --program NAME=PATH use this program for a target
+  --shards N          shards of peerage (default 1)
   --limit SECONDS     give up a step after this time (default 120)
   --out FOLDER        where results go (default target/bench)";
 
@@ -55,6 +56,7 @@ struct Arguments {
     family: Family,
     mrt: Option<PathBuf>,
     programs: HashMap<String, PathBuf>,
+    shards: usize,
     limit: Duration,
     out: PathBuf,
 }
@@ -77,6 +79,7 @@ fn arguments() -> Result<Arguments, String> {
         family: Family::Ipv4,
         mrt: None,
         programs: HashMap::new(),
+        shards: 1,
         limit: Duration::from_secs(120),
         out: PathBuf::from("target/bench"),
     };
@@ -92,7 +95,7 @@ fn arguments() -> Result<Arguments, String> {
                 arguments.letters = value;
             }
             "--only" => {
-                let known: Vec<&str> = target::all().iter().map(|target| target.name()).collect();
+                let known: Vec<&str> = target::all(1).iter().map(|target| target.name()).collect();
                 if let Some(unknown) = value.split(',').find(|name| !known.contains(name)) {
                     return Err(format!("there is no target `{unknown}`; there are {}", known.join(", ")));
                 }
@@ -121,6 +124,7 @@ fn arguments() -> Result<Arguments, String> {
                     value.split_once('=').ok_or_else(|| format!("--program is NAME=PATH, not `{value}`"))?;
                 arguments.programs.insert(name.to_owned(), path.into());
             }
+            "--shards" => arguments.shards = number()?.max(1),
             "--limit" => arguments.limit = Duration::from_secs(number()? as u64),
             "--out" => arguments.out = value.into(),
             _ => return Err(USAGE.to_owned()),
@@ -217,7 +221,7 @@ fn measure(arguments: &Arguments) -> Result<bool, String> {
 
 fn find(arguments: &Arguments) -> (Vec<Found>, Vec<(&'static str, String)>) {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for adapter in target::all() {
+    for adapter in target::all(arguments.shards) {
         let name = adapter.name();
         if arguments.only.as_ref().is_some_and(|only| !only.split(',').any(|only| only == name)) {
             continue;

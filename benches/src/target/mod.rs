@@ -170,10 +170,10 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Every target that the harness knows.
-pub fn all() -> Vec<Box<dyn Target>> {
+/// Every target that the harness knows, this project's with so many shards.
+pub fn all(shards: usize) -> Vec<Box<dyn Target>> {
     vec![
-        Box::new(peerage::Peerage),
+        Box::new(peerage::Peerage { shards }),
         Box::new(bird::Bird::two()),
         Box::new(bird::Bird::three()),
         Box::new(frr::Frr),

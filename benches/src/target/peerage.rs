@@ -8,7 +8,9 @@ use std::process::Command;
 use super::{Layout, Target, first_line};
 use crate::place::{AS, Family, TARGET, Who};
 
-pub(super) struct Peerage;
+pub(super) struct Peerage {
+    pub(super) shards: usize,
+}
 
 impl Target for Peerage {
     fn name(&self) -> &'static str {
@@ -33,7 +35,7 @@ impl Target for Peerage {
     }
 
     fn configure(&self, layout: &Layout, folder: &Path) -> std::io::Result<Vec<String>> {
-        let files = [("speaker.yaml", speaker(layout, folder)), ("networks.yaml", networks(layout))];
+        let files = [("speaker.yaml", speaker(layout, folder, self.shards)), ("networks.yaml", networks(layout))];
         let mut arguments = vec!["run".to_owned()];
         for (name, text) in files {
             fs::write(folder.join(name), &text)?;
@@ -61,7 +63,7 @@ impl Target for Peerage {
     }
 }
 
-fn speaker(layout: &Layout, folder: &Path) -> String {
+fn speaker(layout: &Layout, folder: &Path, shards: usize) -> String {
     let (address, family) = match layout.family {
         Family::Ipv4 => (TARGET.to_string(), "ipv4-unicast"),
         Family::Ipv6 => (format!("[{}]", layout.family.target()), "ipv6-unicast"),
@@ -69,7 +71,7 @@ fn speaker(layout: &Layout, folder: &Path) -> String {
     let folder = folder.display();
     let mut text = format!(
         "apiVersion: peerage.dev/v1alpha1\nkind: Speaker\nmetadata: {{name: bench}}\nspec:\n  asn: {AS}\n  \
-         routerId: {TARGET}\n  listen: [\"{address}:179\"]\n  fib: memory\n  api: {{socket: {folder}/api.sock}}\n  \
+         routerId: {TARGET}\n  listen: [\"{address}:179\"]\n  fib: memory\n  shards: {shards}\n  api: {{socket: {folder}/api.sock}}\n  \
          stateFile: {folder}/state.json\n  vrfs:\n"
     );
     for vrf in 0..layout.vrfs {

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use bgp_wire::{Action, AfiSafi, AttributesBuilder, Family, Ipv4Unicast, Ipv6Unicast, NextHop, Update};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use rib::{AttrId, Change, DestId, NextHopId, Path, SourceId, VrfId};
+use rib::{AttrId, Change, DestId, Key, NextHopId, Path, SourceId, VrfId};
 
 use super::{Engine, EngineError, Inbound, REFUSED_KEPT, TableKey};
-use crate::{Accept, ImportPolicy, ImportRefusal};
+use crate::{
+    Accept, ImportPolicy, ImportRefusal,
+    shard::{Shard, shard_of},
+};
 
 /// What one UPDATE came to, in routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,26 +51,28 @@ impl Engine {
     ) -> Result<Applied, EngineError> {
         let (vrf, interface) = self.writable(source)?;
         let mut applied = Applied::default();
+        let shard = self.shard;
         let wanted = |family| import.families.contains(family);
         let plain_wanted = wanted(AfiSafi::IPV4_UNICAST);
         if plain_wanted {
-            self.withdraw_all::<Ipv4Unicast>(vrf, source, update.withdrawn(), &mut applied);
+            self.withdraw_all::<Ipv4Unicast>(vrf, source, own(shard, update.withdrawn()), &mut applied);
         }
         if let Some(unreach) = update.mp_unreach().filter(|unreach| wanted(unreach.family)) {
-            self.withdraw_all::<Ipv4Unicast>(vrf, source, unreach.ipv4().into_iter().flatten(), &mut applied);
-            self.withdraw_all::<Ipv6Unicast>(vrf, source, unreach.ipv6().into_iter().flatten(), &mut applied);
+            let (ipv4, ipv6) = (unreach.ipv4().into_iter().flatten(), unreach.ipv6().into_iter().flatten());
+            self.withdraw_all::<Ipv4Unicast>(vrf, source, own(shard, ipv4), &mut applied);
+            self.withdraw_all::<Ipv6Unicast>(vrf, source, own(shard, ipv6), &mut applied);
         }
         let reach = update.mp_reach().filter(|reach| wanted(reach.family));
-        let any_plain = plain_wanted && !update.nlri().is_empty();
-        let plain = Some(update.nlri()).filter(|_| plain_wanted).into_iter().flatten();
-        let ipv4 = reach.as_ref().and_then(|reach| reach.ipv4()).into_iter().flatten();
-        let ipv6 = reach.as_ref().and_then(|reach| reach.ipv6()).into_iter().flatten();
+        let plain = own(shard, Some(update.nlri()).filter(|_| plain_wanted).into_iter().flatten());
+        let ipv4 = own(shard, reach.as_ref().and_then(|reach| reach.ipv4()).into_iter().flatten());
+        let ipv6 = own(shard, reach.as_ref().and_then(|reach| reach.ipv6()).into_iter().flatten());
         if update.action() >= Some(Action::TreatAsWithdraw) {
             self.withdraw_all::<Ipv4Unicast>(vrf, source, plain.chain(ipv4), &mut applied);
             self.withdraw_all::<Ipv6Unicast>(vrf, source, ipv6, &mut applied);
             return Ok(applied);
         }
-        if !any_plain && reach.is_none() {
+        let any = plain.clone().next().is_some() || ipv4.clone().next().is_some() || ipv6.clone().next().is_some();
+        if !any {
             return Ok(applied);
         }
         if let Err(refusal) = import.check_attributes(&update.attributes()) {
@@ -104,6 +109,9 @@ impl Engine {
         interface: Option<u32>,
     ) -> Result<(), EngineError> {
         let (vrf, _) = self.writable(source)?;
+        if shard_of(prefix, self.shard.count as usize) != self.shard.number as usize {
+            return Ok(());
+        }
         let attrs = self.pools.attrs.intern(attributes);
         let next_hop = self.pools.next_hops.intern(vrf, &next_hop, interface);
         let path = Path { source, path_id, attrs, next_hop };
@@ -376,6 +384,14 @@ impl Engine {
             self.settle::<K>(vrf, change.dest, false);
         }
     }
+}
+
+/// Those of some routes that a shard keeps.
+fn own<K: Key>(
+    shard: Shard,
+    routes: impl Iterator<Item = (Option<u32>, K)> + Clone,
+) -> impl Iterator<Item = (Option<u32>, K)> + Clone {
+    routes.filter(move |(_, key)| shard.keeps(key))
 }
 
 /// A next hop that means nothing without its interface.

@@ -3,6 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bgp_wire::AfiSafi;
@@ -10,7 +14,7 @@ use ipnet::IpNet;
 use rib::{DestId, Leak, Origination, Source, SourceId, VrfId};
 
 use super::{Engine, Walk, reconcile::Cause};
-use crate::{EdgeSpec, Refusal};
+use crate::{EdgeSpec, Refusal, shard::take_place};
 
 /// The place of an edge in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +41,8 @@ pub(super) struct Edge {
     pub(super) gathering: bool,
     /// Destinations with copies in the importer.
     pub(super) held: usize,
+    /// The same in all shards together, where there are several and the edge has a limit.
+    held_by_all: Option<Arc<AtomicUsize>>,
     /// What passes but is above the limit.
     pub(super) overflow: BTreeSet<IpNet>,
     /// Native destinations that the filter refuses, by refusal, of those that the walk has seen.
@@ -52,7 +58,34 @@ impl Edge {
 
     /// Whether one more destination would be too many.
     pub(super) fn is_full(&self) -> bool {
-        self.gathering || self.spec.limit.is_some_and(|limit| self.held >= limit)
+        let held = || self.held_by_all.as_ref().map_or(self.held, |held| held.load(Ordering::Acquire));
+        self.gathering || self.spec.limit.is_some_and(|limit| held() >= limit)
+    }
+
+    /// Whether it has a limit that holds for several shards together.
+    pub(super) fn shares_places(&self) -> bool {
+        self.held_by_all.is_some()
+    }
+
+    /// Counts one more destination, unless that would be too many.
+    pub(super) fn take_place(&mut self) -> bool {
+        let taken = match (&self.held_by_all, self.spec.limit) {
+            _ if self.gathering => false,
+            (Some(held), Some(limit)) => take_place(held, limit),
+            (None, Some(limit)) => self.held < limit,
+            (_, None) => true,
+        };
+        self.held += usize::from(taken);
+        taken
+    }
+
+    /// Counts one destination less. Says whether another shard could take its place.
+    pub(super) fn give_place(&mut self) -> bool {
+        self.held -= 1;
+        if let Some(held) = &self.held_by_all {
+            held.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.held_by_all.is_some()
     }
 
     /// Keeps `filtered` right. What the walk has not seen is counted when it comes there.
@@ -78,21 +111,21 @@ pub enum EdgeError {
     /// The exporter or the importer is not known or is being removed.
     UnknownVrf {
         /// The edge's peering.
-        peering: std::sync::Arc<str>,
+        peering: Arc<str>,
         /// The VRF.
         vrf: VrfId,
     },
     /// An edge from a VRF to itself.
     ToItself {
         /// The edge's peering.
-        peering: std::sync::Arc<str>,
+        peering: Arc<str>,
         /// The VRF.
         vrf: VrfId,
     },
     /// Two edges from one VRF to one other.
     Duplicate {
         /// The second edge's peering.
-        peering: std::sync::Arc<str>,
+        peering: Arc<str>,
         /// The exporter.
         from: VrfId,
         /// The importer.
@@ -175,6 +208,7 @@ impl Engine {
             again: false,
             gathering: false,
             held: 0,
+            held_by_all: None,
             overflow: BTreeSet::new(),
             filtered: Default::default(),
             lost: Default::default(),
@@ -183,7 +217,26 @@ impl Engine {
             Some(slot) => *slot = Some(edge),
             None => self.edges.push(Some(edge)),
         }
+        self.share_limit(no);
         self.start_edge_walk(no);
+    }
+
+    /// Counts what an edge with a limit holds together with the other shards, if there are any.
+    fn share_limit(&mut self, no: EdgeNo) {
+        let Some(Some(edge)) = self.edges.get_mut(no.index()) else { return };
+        let shared = edge.spec.limit.is_some() && !self.shard.is_only();
+        match (&edge.held_by_all, shared) {
+            (None, true) => {
+                let held = self.places.of(edge.spec.from, edge.spec.to);
+                held.fetch_add(edge.held, Ordering::AcqRel);
+                edge.held_by_all = Some(held);
+            }
+            (Some(held), false) => {
+                held.fetch_sub(edge.held, Ordering::AcqRel);
+                edge.held_by_all = None;
+            }
+            _ => {}
+        }
     }
 
     fn change_edge(&mut self, no: EdgeNo, spec: EdgeSpec) {
@@ -196,8 +249,31 @@ impl Engine {
             edge.again = true;
             self.stale += 1;
         }
+        self.share_limit(no);
         if walk {
             self.start_edge_walk(no);
+        }
+    }
+
+    /// Whether places of edges with a limit were given back since this was last asked, which other shards may have routes for: they
+    /// are to [`claim_places`](Self::claim_places). With one shard there is nothing to tell.
+    pub fn freed_places(&mut self) -> bool {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// Admits routes that the limit of their edge kept out while there is room, since other shards may have given places back.
+    pub fn claim_places(&mut self) {
+        for no in 0..self.edges.len() {
+            while let Some(Some(edge)) = self.edges.get_mut(no)
+                && !edge.is_full()
+                && let Some(next) = edge.overflow.pop_first()
+            {
+                let no = EdgeNo(no as u32);
+                match next {
+                    IpNet::V4(next) => self.promote(no, next),
+                    IpNet::V6(next) => self.promote(no, next),
+                }
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod walk;
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
+    sync::Arc,
 };
 
 use bgp_wire::AfiSafi;
@@ -32,7 +33,10 @@ pub use apply::Applied;
 pub use edges::EdgeError;
 pub use view::{Counts, Difference, EdgeStatus, Refused, Route};
 
-use crate::{ImportRefusal, Refusal};
+use crate::{
+    ImportRefusal, Refusal,
+    shard::{Places, Shard},
+};
 use edges::{Edge, EdgeNo};
 use reconcile::Batch;
 use walk::Walk;
@@ -51,6 +55,11 @@ pub struct Engine {
     stale: usize,
     scratch: Scratch,
     seed: u64,
+    shard: Shard,
+    /// What it has in common with the engines of the other shards.
+    places: Arc<Places>,
+    /// Places of edges with a limit were given back.
+    freed: bool,
 }
 
 /// What was not handed out yet.
@@ -201,7 +210,21 @@ impl Engine {
             stale: 0,
             scratch: Scratch::default(),
             seed,
+            shard: Shard::ONLY,
+            places: Arc::default(),
+            freed: false,
         }
+    }
+
+    /// `count` engines, one at least, that share all prefixes out among them as [`shard_of`](crate::shard_of) says. Each is to be given
+    /// all VRFs, sources, routes, edges and states of next hops, takes what is for its own prefixes, and ignores what is not. The limits
+    /// of edges hold for all together: see [`claim_places`](Self::claim_places). A neighbour's maximum of prefixes holds for each alone.
+    pub fn shards(seed: u64, count: usize) -> Vec<Self> {
+        let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let places = Arc::<Places>::default();
+        let shard =
+            |number| Self { shard: Shard { number, count }, places: Arc::clone(&places), ..Self::with_seed(seed) };
+        (0..count).map(shard).collect()
     }
 
     /// Adds an empty VRF; `name` is what it is shown as.

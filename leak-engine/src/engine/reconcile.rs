@@ -144,7 +144,7 @@ impl Engine {
         let Some(Some(edge)) = edges.get_mut(no.index()) else { return };
         let Some(exporter) = vrfs.get(&edge.spec.from) else { return };
         let Batch { wanted, copies, others, .. } = batch;
-        let room = |limit: usize| limit.saturating_sub(edge.held) >= dests.clone().count();
+        let room = |limit: usize| !edge.shares_places() && limit.saturating_sub(edge.held) >= dests.clone().count();
         if *stale > 0 || edge.gathering || !edge.overflow.is_empty() || !edge.spec.limit.is_none_or(room) {
             others.extend(dests);
             return;
@@ -201,8 +201,10 @@ impl Engine {
         let table = K::table_mut(importer);
         let standing = &mut self.scratch.standing;
         standing.clear();
-        // What is wanted is put there unless the edge is full; what is not wanted is only looked for.
-        let copy = if wanted.is_empty() || edge.is_full() { table.get(&key) } else { Some(table.reserve(key)) };
+        // What is wanted is put there unless the edge is full; what is not wanted is only looked for. Where places are shared one may be
+        // gone when it is asked for.
+        let fits = !wanted.is_empty() && !edge.shares_places() && !edge.is_full();
+        let mut copy = if fits { Some(table.reserve(key)) } else { table.get(&key) };
         if let Some(found) = copy.and_then(|dest| table.destination(dest)) {
             standing.extend(found.paths().map(|view| view.path).filter(|path| path.source == edge.source));
         }
@@ -212,11 +214,12 @@ impl Engine {
                 edge.overflow.remove(&prefix);
                 return;
             }
-            if edge.is_full() {
+            if !edge.take_place() {
                 edge.overflow.insert(prefix);
                 return;
             }
             edge.overflow.remove(&prefix);
+            copy = copy.or_else(|| Some(table.reserve(key)));
         }
 
         let mut touched = false;
@@ -232,13 +235,9 @@ impl Engine {
             }
         }
         let mut promoted = None;
-        match (standing.is_empty(), wanted.is_empty()) {
-            (true, false) => edge.held += 1,
-            (false, true) => {
-                edge.held -= 1;
-                promoted = if edge.is_full() { None } else { edge.overflow.pop_first() };
-            }
-            _ => {}
+        if !standing.is_empty() && wanted.is_empty() {
+            self.freed |= edge.give_place();
+            promoted = if edge.is_full() { None } else { edge.overflow.pop_first() };
         }
         let to = edge.spec.to;
         let mut settle = changed.map(|change| change.dest);

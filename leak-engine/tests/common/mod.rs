@@ -119,7 +119,15 @@ pub struct Shard {
 impl Shard {
     /// A box with the VRFs `1..=vrfs`.
     pub fn new(vrfs: u32) -> Self {
-        let mut engine = Engine::with_seed(7);
+        Self::of(Engine::with_seed(7), vrfs)
+    }
+
+    /// Several boxes in one: each keeps its share of the prefixes.
+    pub fn several(count: usize, vrfs: u32) -> Vec<Self> {
+        Engine::shards(7, count).into_iter().map(|engine| Self::of(engine, vrfs)).collect()
+    }
+
+    fn of(mut engine: Engine, vrfs: u32) -> Self {
         for vrf in 1..=vrfs {
             engine.add_vrf(VrfId(vrf), &format!("n{vrf}")).unwrap();
         }

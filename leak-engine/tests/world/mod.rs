@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bgp_wire::{AfiSafi, NextHop};
 use ipnet::IpNet;
-use leak_engine::{Advertise, EdgeSpec, Filter, ImportPolicy, PrefixSet, Rank, Refusal, twin};
+use leak_engine::{Advertise, EdgeSpec, Filter, ImportPolicy, PrefixSet, Rank, Refusal, shard_of, twin};
 use proptest::{option, prelude::*, sample::subsequence};
 use rib::{SourceId, VrfId};
 
 use crate::common::*;
 
 const VRFS: u32 = 4;
+const FAMILIES: [AfiSafi; 2] = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
 const NEIGHBORS: usize = 12;
 const PREFIXES: [&str; 8] = [
     "0.0.0.0/0",
@@ -157,16 +158,34 @@ impl Model {
 }
 
 pub struct World {
-    pub shard: Shard,
+    /// Each keeps its share of the prefixes and is told everything.
+    shards: Vec<Shard>,
     model: Model,
-    sources: Vec<SourceId>,
+    /// Each neighbour's source on each shard.
+    sources: Vec<Vec<SourceId>>,
 }
 
 impl World {
-    pub fn new() -> Self {
-        let mut shard = Shard::new(VRFS);
-        let sources = (0..NEIGHBORS).map(|n| shard.neighbor(place(n).0, place(n).1, place(n).2)).collect();
-        Self { shard, model: Model::default(), sources }
+    pub fn new(shards: usize) -> Self {
+        let mut shards = Shard::several(shards, VRFS);
+        let sources = (0..NEIGHBORS).map(|neighbor| join(&mut shards, neighbor)).collect();
+        Self { shards, model: Model::default(), sources }
+    }
+
+    /// Does all pending work on all shards, until none has a place of an edge to give to another.
+    pub fn drain(&mut self) {
+        loop {
+            self.shards.iter_mut().for_each(Shard::drain);
+            if !self.shards.iter_mut().any(|shard| shard.engine.freed_places()) {
+                return;
+            }
+            self.shards.iter_mut().for_each(|shard| shard.engine.claim_places());
+        }
+    }
+
+    /// The shard that keeps a prefix.
+    fn keeper(&self, prefix: IpNet) -> &Shard {
+        &self.shards[shard_of(prefix, self.shards.len())]
     }
 
     pub fn happens(&mut self, event: &Event) {
@@ -174,33 +193,40 @@ impl World {
             Event::Announce(neighbor, prefixes, attribute, next_hop) => {
                 let messages = announce(prefixes, &attribute_sets()[*attribute], hop(*next_hop));
                 let import = ImportPolicy::accept_all(OWN_AS);
-                let applied = self.shard.receive(self.sources[*neighbor], &messages, &import);
-                assert_eq!(applied.accepted, prefixes.len());
+                let mut accepted = 0;
+                for (shard, source) in self.shards.iter_mut().zip(&self.sources[*neighbor]) {
+                    accepted += shard.receive(*source, &messages, &import).accepted;
+                }
+                assert_eq!(accepted, prefixes.len());
                 for prefix in prefixes {
                     self.model.routes.insert((place(*neighbor).0, *prefix, *neighbor), (*attribute, *next_hop));
                 }
                 self.tell_states();
             }
             Event::Withdraw(neighbor, prefixes) => {
-                self.shard.receive(self.sources[*neighbor], &withdraw(prefixes), &ImportPolicy::accept_all(OWN_AS));
+                for (shard, source) in self.shards.iter_mut().zip(&self.sources[*neighbor]) {
+                    shard.receive(*source, &withdraw(prefixes), &ImportPolicy::accept_all(OWN_AS));
+                }
                 for prefix in prefixes {
                     self.model.routes.remove(&(place(*neighbor).0, *prefix, *neighbor));
                 }
             }
             Event::Lose(neighbor, gone) => {
-                let source = self.sources[*neighbor];
+                for (shard, source) in self.shards.iter_mut().zip(&self.sources[*neighbor]) {
+                    if *gone {
+                        shard.engine.remove_source(*source).unwrap();
+                    } else {
+                        shard.engine.flush_source(*source).unwrap();
+                    }
+                }
                 if *gone {
-                    self.shard.engine.remove_source(source).unwrap();
-                    let (vrf, last, external) = place(*neighbor);
-                    self.sources[*neighbor] = self.shard.neighbor(vrf, last, external);
-                } else {
-                    self.shard.engine.flush_source(source).unwrap();
+                    self.sources[*neighbor] = join(&mut self.shards, *neighbor);
                 }
                 self.model.routes.retain(|(_, _, other), _| other != neighbor);
             }
             Event::Edges(edges) => {
-                self.shard.engine.set_edges(edges.clone()).unwrap();
                 self.model.edges = edges.clone();
+                self.set_edges();
             }
             Event::Edge(at, part, like) => {
                 let count = self.model.edges.len();
@@ -210,33 +236,36 @@ impl World {
                     1 => edge.filter = like.filter.clone(),
                     _ => edge.advertise = like.advertise,
                 }
-                self.shard.engine.set_edges(self.model.edges.clone()).unwrap();
+                self.set_edges();
             }
             Event::NextHop(vrf, next_hop, metric) => {
                 self.model.metrics.insert((*vrf, *next_hop), *metric);
                 self.tell_states();
             }
             Event::Tick(budget, changes) => {
-                self.shard.engine.tick(*budget);
-                let mut taken = Vec::new();
-                self.shard.engine.take_changes(*changes, |changed| taken.push(changed));
-                for changed in taken {
-                    let at = (changed.vrf, changed.prefix);
-                    match self.shard.shown(at.0, at.1) {
-                        Some(shown) => drop(self.shard.followed.insert(at, shown)),
-                        None => drop(self.shard.followed.remove(&at)),
+                for shard in &mut self.shards {
+                    shard.engine.tick(*budget);
+                    let mut taken = Vec::new();
+                    shard.engine.take_changes(*changes, |changed| taken.push(changed));
+                    for changed in taken {
+                        let at = (changed.vrf, changed.prefix);
+                        match shard.shown(at.0, at.1) {
+                            Some(shown) => drop(shard.followed.insert(at, shown)),
+                            None => drop(shard.followed.remove(&at)),
+                        }
                     }
                 }
             }
             Event::Restart(vrf) => {
-                self.shard.engine.remove_vrf(VrfId(*vrf)).unwrap();
-                self.shard.drain();
-                self.shard.engine.add_vrf(VrfId(*vrf), "again").unwrap();
-                for neighbor in 0..NEIGHBORS {
-                    let (of, last, external) = place(neighbor);
-                    if of == *vrf {
-                        self.sources[neighbor] = self.shard.neighbor(of, last, external);
-                    }
+                for shard in &mut self.shards {
+                    shard.engine.remove_vrf(VrfId(*vrf)).unwrap();
+                }
+                self.drain();
+                for shard in &mut self.shards {
+                    shard.engine.add_vrf(VrfId(*vrf), "again").unwrap();
+                }
+                for neighbor in (0..NEIGHBORS).filter(|neighbor| place(*neighbor).0 == *vrf) {
+                    self.sources[neighbor] = join(&mut self.shards, neighbor);
                 }
                 self.model.routes.retain(|(of, _, _), _| of != vrf);
                 self.model.edges.retain(|edge| edge.from.0 != *vrf && edge.to.0 != *vrf);
@@ -244,13 +273,21 @@ impl World {
         }
     }
 
-    /// Tells the engine the states of next hops, as one who tracks them would.
+    fn set_edges(&mut self) {
+        for shard in &mut self.shards {
+            shard.engine.set_edges(self.model.edges.clone()).unwrap();
+        }
+    }
+
+    /// Tells the engines the states of next hops, as one who tracks them would.
     fn tell_states(&mut self) {
         for ((vrf, next_hop), metric) in &self.model.metrics {
             for prefix in ["0.0.0.0/0", "::/0"] {
-                if let Some(id) = self.shard.next_hop(*vrf, mapped(&net(prefix), *next_hop)) {
-                    let state = metric.map(resolved).unwrap_or_default();
-                    self.shard.engine.set_next_hop_state(id, state);
+                for shard in &mut self.shards {
+                    if let Some(id) = shard.next_hop(*vrf, mapped(&net(prefix), *next_hop)) {
+                        let state = metric.map(resolved).unwrap_or_default();
+                        shard.engine.set_next_hop_state(id, state);
+                    }
                 }
             }
         }
@@ -269,29 +306,35 @@ impl World {
             prop_assert!(native.is_none());
         }
         let mut stands = BTreeMap::new();
+        let mut followed = BTreeMap::new();
         for vrf in 1..=VRFS {
-            for family in [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST] {
-                let counts = self.shard.engine.counts(VrfId(vrf), family);
+            for family in FAMILIES {
+                let counts = self.shards.iter().map(|shard| shard.engine.counts(VrfId(vrf), family));
+                let counts = counts.fold((0, 0), |sum, counts| (sum.0 + counts.native, sum.1 + counts.leaked));
                 let of = |leaked: bool| {
                     let here = wanted.iter().filter(|((of, prefix), _)| (of.0, is_of(prefix, family)) == (vrf, true));
                     here.filter(|(_, (from, _))| from.is_some() == leaked).count()
                 };
-                prop_assert_eq!((counts.native, counts.leaked), (of(false), of(true)));
-                for route in self.shard.engine.routes(VrfId(vrf), family, None, 100).filter(|route| route.best) {
-                    stands.extend(
-                        self.shard.shown(VrfId(vrf), route.prefix).map(|shown| ((VrfId(vrf), route.prefix), shown)),
-                    );
+                prop_assert_eq!(counts, (of(false), of(true)));
+                for shard in &self.shards {
+                    for route in shard.engine.routes(VrfId(vrf), family, None, 100).filter(|route| route.best) {
+                        let shown = shard.shown(VrfId(vrf), route.prefix);
+                        stands.extend(shown.map(|shown| ((VrfId(vrf), route.prefix), shown)));
+                    }
                 }
             }
         }
         prop_assert_eq!(&stands, &wanted, "the view is not the twin's");
         for ((vrf, prefix), (from, _)) in &stands {
-            let explanation = self.shard.engine.explain(*vrf, *prefix, None);
+            let explanation = self.keeper(*prefix).engine.explain(*vrf, *prefix, None);
             prop_assert_eq!(explanation.blocked(), None);
             prop_assert_eq!(explanation.from, from.map(|(exporter, _)| exporter));
         }
-        prop_assert_eq!(&self.shard.followed, &wanted, "the changes did not tell all");
-        prop_assert_eq!(self.shard.engine.audit(), vec![]);
+        for shard in &self.shards {
+            followed.extend(shard.followed.clone());
+            prop_assert_eq!(shard.engine.audit(), vec![]);
+        }
+        prop_assert_eq!(&followed, &wanted, "the changes did not tell all");
 
         let mut refused: BTreeMap<(VrfId, VrfId), BTreeMap<Refusal, usize>> = BTreeMap::new();
         for edge in &self.model.edges {
@@ -299,21 +342,19 @@ impl World {
         }
         for ((from, to, prefix), reason) in &view.refused {
             *refused.entry((*from, *to)).or_default().entry(*reason).or_default() += 1;
-            prop_assert_eq!(
-                self.shard.engine.refusal((*from, *to), *prefix).map(|refused| refused.reason),
-                Some(*reason)
-            );
+            let keeper = &self.keeper(*prefix).engine;
+            prop_assert_eq!(keeper.refusal((*from, *to), *prefix).map(|refused| refused.reason), Some(*reason));
         }
-        let mut counted = BTreeMap::new();
-        for edge in self.shard.engine.edges() {
-            prop_assert!(edge.settled);
-            let pair = (edge.spec.from, edge.spec.to);
-            let listed: usize = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST]
-                .map(|family| self.shard.engine.refused(pair, family, None, 100).0.len())
-                .iter()
-                .sum();
-            prop_assert_eq!(listed, edge.refused.values().sum::<usize>());
-            counted.insert(pair, edge.refused);
+        let mut counted: BTreeMap<(VrfId, VrfId), BTreeMap<Refusal, usize>> = BTreeMap::new();
+        for shard in &self.shards {
+            for edge in shard.engine.edges() {
+                prop_assert!(edge.settled);
+                let pair = (edge.spec.from, edge.spec.to);
+                let list = |family| shard.engine.refused(pair, family, None, 100).0.len();
+                prop_assert_eq!(FAMILIES.map(list).iter().sum::<usize>(), edge.refused.values().sum::<usize>());
+                let sums = counted.entry(pair).or_default();
+                edge.refused.iter().for_each(|(reason, count)| *sums.entry(*reason).or_default() += count);
+            }
         }
         prop_assert_eq!(counted, refused, "refusals are miscounted");
         Ok(())
@@ -325,37 +366,52 @@ impl World {
         for edge in &self.model.edges {
             let natives = natives.keys().filter(|(vrf, _)| *vrf == edge.from).map(|(_, prefix)| *prefix);
             let passing: BTreeSet<IpNet> = natives.filter(|prefix| edge.filter.check(*prefix).is_ok()).collect();
-            let paths =
-                |prefix: &&IpNet| self.shard.engine.paths(edge.to, **prefix).any(|route| route.edge == Some(edge));
+            let paths = |prefix: &&IpNet| {
+                self.keeper(**prefix).engine.paths(edge.to, **prefix).any(|route| route.edge == Some(edge))
+            };
             let all: Vec<IpNet> = PREFIXES.map(net).into();
             let held: BTreeSet<IpNet> = all.iter().filter(paths).copied().collect();
             prop_assert!(held.is_subset(&passing));
             prop_assert_eq!(held.len(), passing.len().min(edge.limit.unwrap()));
-            let status = self.shard.engine.edge(edge.from, edge.to).unwrap();
-            let above = status.refused.get(&Refusal::PrefixLimit).copied().unwrap_or(0);
-            prop_assert_eq!((status.held, above), (held.len(), passing.len() - held.len()));
+            let (mut counted, mut above) = (0, 0);
+            for shard in &self.shards {
+                let status = shard.engine.edge(edge.from, edge.to).unwrap();
+                counted += status.held;
+                above += status.refused.get(&Refusal::PrefixLimit).copied().unwrap_or(0);
+            }
+            prop_assert_eq!((counted, above), (held.len(), passing.len() - held.len()));
         }
         Ok(())
     }
 
     pub fn ends_empty(&mut self) -> Result<(), TestCaseError> {
-        for source in self.sources.drain(..) {
-            self.shard.engine.remove_source(source).unwrap();
+        for sources in std::mem::take(&mut self.sources) {
+            for (shard, source) in self.shards.iter_mut().zip(sources) {
+                shard.engine.remove_source(source).unwrap();
+            }
         }
-        self.shard.drain();
-        prop_assert!(self.shard.engine.pools().attrs.is_empty() && self.shard.engine.pools().next_hops.is_empty());
-        for vrf in 1..=VRFS {
-            let (v4, v6) = self.shard.engine.tables(VrfId(vrf)).unwrap();
-            prop_assert!(v4.is_empty() && v6.is_empty());
-            prop_assert_eq!((v4.memory(), v6.memory()), (0, 0));
+        self.drain();
+        for shard in &mut self.shards {
+            prop_assert!(shard.engine.pools().attrs.is_empty() && shard.engine.pools().next_hops.is_empty());
+            for vrf in 1..=VRFS {
+                let (v4, v6) = shard.engine.tables(VrfId(vrf)).unwrap();
+                prop_assert!(v4.is_empty() && v6.is_empty());
+                prop_assert_eq!((v4.memory(), v6.memory()), (0, 0));
+            }
+            prop_assert!(shard.engine.edges().all(|edge| edge.held == 0 && edge.refused.is_empty()));
+            prop_assert!(shard.followed.is_empty());
+            for vrf in 1..=VRFS {
+                shard.engine.remove_vrf(VrfId(vrf)).unwrap();
+            }
+            shard.drain();
+            prop_assert!(shard.engine.is_empty(), "{:?}", shard.engine);
         }
-        prop_assert!(self.shard.engine.edges().all(|edge| edge.held == 0 && edge.refused.is_empty()));
-        prop_assert!(self.shard.followed.is_empty());
-        for vrf in 1..=VRFS {
-            self.shard.engine.remove_vrf(VrfId(vrf)).unwrap();
-        }
-        self.shard.drain();
-        prop_assert!(self.shard.engine.is_empty(), "{:?}", self.shard.engine);
         Ok(())
     }
+}
+
+/// The sources of a neighbour that has come up.
+fn join(shards: &mut [Shard], neighbor: usize) -> Vec<SourceId> {
+    let (vrf, last, external) = place(neighbor);
+    shards.iter_mut().map(|shard| shard.neighbor(vrf, last, external)).collect()
 }

@@ -118,6 +118,9 @@ fn read_spec(spec: &Mapping<'_>, sink: &Sink<'_>, settings: &mut Settings) {
     if let Some(time) = seconds(spec, "convergence", 0..=3_600, sink) {
         config.convergence = time;
     }
+    if let Some(shards) = spec.field("shards").and_then(|at| at.number(1..=Config::MAX_SHARDS as u32, sink)) {
+        config.shards = shards as usize;
+    }
     for at in spec.sequence("vrfs", sink) {
         config.vrfs.push(vrf::read(&at, sink));
     }
@@ -299,6 +302,20 @@ mod tests {
         assert!(rules.permits("8.8.8.0/24".parse().unwrap()));
         assert!(!rules.permits("10.1.0.0/16".parse().unwrap()));
         assert!(!rules.permits("8.8.8.8/32".parse().unwrap()));
+    }
+
+    #[test]
+    fn there_is_one_shard_unless_the_document_says_more() {
+        let text = |shards: &str| {
+            format!(
+                "apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: leaf}}\n\
+                 spec: {{asn: 1, routerId: 10.0.0.1{shards}}}\n"
+            )
+        };
+        let shards = |text: String| read(&document(&text)).0.unwrap().speaker.shards;
+        assert_eq!((shards(text("")), shards(text(", shards: 4"))), (1, 4));
+        assert_eq!(faults(&text(", shards: 0")), ["4 spec.shards FieldValueInvalid"]);
+        assert_eq!(faults(&text(", shards: 65")), ["4 spec.shards FieldValueInvalid"]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! One group: the neighbours that are told the same, what they are told, and how far each of them has got.
 
 use bgp_wire::{AttributesBuilder, Family, NextHop, RefreshSubtype, RouteRefresh, UpdateEncoder};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::export::{self, Blanket, ExportKey, ExportPolicy, ExportRoute, Learning};
 use super::log::Log;
 use super::pool::{Announced, Pool, Said, SaidId};
+use super::{Mark, Sent};
 use crate::slab::NONE;
 use crate::{AttrId, DestId, Holder, Key, NextHopId, Path, Pools, SourceId, Table};
 
@@ -84,7 +85,7 @@ pub(super) struct Flush<'a, K, P> {
     pub(super) pools: &'a mut Pools,
     pub(super) policy: &'a P,
     pub(super) budget: u32,
-    pub(super) send: &'a mut dyn FnMut(SourceId, Bytes),
+    pub(super) send: &'a mut dyn FnMut(SourceId, Sent),
     pub(super) unencodable: usize,
 }
 
@@ -395,7 +396,8 @@ impl Group {
         P: ExportPolicy,
     {
         if position.begin_of_rr {
-            self.send_to_cohort(flush, |_, out| refresh::<F>(RefreshSubtype::BeginOfRr, out));
+            let mark = Mark::BeginOfRr(F::AFI_SAFI);
+            self.mark(flush, mark, |_, out| refresh::<F>(RefreshSubtype::BeginOfRr, out));
         }
         let end = flush.table.end().0;
         let from = if self.silent { end } else { from };
@@ -428,26 +430,25 @@ impl Group {
     }
 
     fn mark_end<F: Family, P>(&mut self, flush: &mut Flush<'_, F::Key, P>, position: Position) {
-        self.send_to_cohort(flush, |encoder, out| {
-            if position.end_of_rib {
-                encoder.end_of_rib(F::AFI_SAFI, out);
-            }
-            if position.end_of_rr {
-                refresh::<F>(RefreshSubtype::EndOfRr, out);
-            }
-        });
+        if position.end_of_rib {
+            let mark = Mark::EndOfRib(F::AFI_SAFI);
+            self.mark(flush, mark, |encoder, out| encoder.end_of_rib(F::AFI_SAFI, out));
+        }
+        if position.end_of_rr {
+            let mark = Mark::EndOfRr(F::AFI_SAFI);
+            self.mark(flush, mark, |_, out| refresh::<F>(RefreshSubtype::EndOfRr, out));
+        }
     }
 
-    fn send_to_cohort<K, P>(
+    fn mark<K, P>(
         &mut self,
         flush: &mut Flush<'_, K, P>,
+        mark: Mark,
         write: impl FnOnce(&mut UpdateEncoder, &mut BytesMut),
     ) {
         write(&mut self.encoder, &mut self.out);
-        let messages = self.out.split().freeze();
-        if !messages.is_empty() {
-            self.cohort.iter().for_each(|&peer| (flush.send)(peer, messages.clone()));
-        }
+        let message = self.out.split().freeze();
+        self.cohort.iter().for_each(|&peer| (flush.send)(peer, Sent::Mark(mark, message.clone())));
     }
 
     /// Encodes the batch for the cohort: routes with equal attributes side by side, those of one source in one piece,
@@ -477,14 +478,14 @@ impl Group {
                 }
                 let messages = out.split().freeze();
                 let others = cohort.iter().filter(|peer| **peer != source);
-                others.for_each(|&peer| send(peer, messages.clone()));
+                others.for_each(|&peer| send(peer, Sent::Updates(messages.clone())));
             }
             if to_source {
                 for item in items.iter().filter(|item| item.tell_source) {
                     encoder.withdraw::<F>(keys(table, core::slice::from_ref(item)), out);
                 }
                 if !out.is_empty() {
-                    send(source, out.split().freeze());
+                    send(source, Sent::Updates(out.split().freeze()));
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! others that do; one that joins late or is slow falls behind, takes the rest in parts, and rejoins. So nothing grows
 //! with neighbours × prefixes, and a slow neighbour costs a position and the coalesced log of what it has yet to hear.
 //!
-//! It is given marked destinations, an [`ExportPolicy`], and a place to send [`Bytes`] of whole messages to. It never decides, never
+//! It is given marked destinations, an [`ExportPolicy`], and a place to send whole messages to ([`Sent`]). It never decides, never
 //! waits, and sends nothing of its own accord: everything happens in [`AdjOut::flush`].
 //!
 //! *Split horizon without breaking the sharing*: what is said of a destination includes whom not to say it to, the neighbour that the best
@@ -21,7 +21,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use std::collections::VecDeque;
 
-use bgp_wire::{Family, NextHop};
+use bgp_wire::{AfiSafi, Family, NextHop};
 use bytes::Bytes;
 
 pub use export::{Blanket, ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId, export};
@@ -39,6 +39,35 @@ pub struct Flushed {
     pub unencodable: usize,
     /// Neighbours that were blocked for so long that too much waits for them. They have left; the caller resets their sessions.
     pub overrun: Vec<SourceId>,
+}
+
+/// Whole messages for a neighbour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// UPDATEs.
+    Updates(Bytes),
+    /// A mark, and the message that says it. Whoever joins what several tables of a family say to a neighbour has to say it once.
+    Mark(Mark, Bytes),
+}
+
+/// What is said of a family beside its routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// All routes that stood when the session came up have been announced (RFC 4724).
+    EndOfRib(AfiSafi),
+    /// A refresh begins (RFC 7313).
+    BeginOfRr(AfiSafi),
+    /// A refresh ends (RFC 7313).
+    EndOfRr(AfiSafi),
+}
+
+impl Sent {
+    /// The octets of the messages.
+    pub fn octets(&self) -> &Bytes {
+        match self {
+            Self::Updates(octets) | Self::Mark(_, octets) => octets,
+        }
+    }
 }
 
 /// How one neighbour stands.
@@ -142,14 +171,14 @@ impl<F: Family<Key: Key>> AdjOut<F> {
     }
 
     /// Exports up to `budget` marked destinations, and tells each neighbour that is not blocked up to `budget` destinations that
-    /// it has not heard of. `send` gets whole messages, which neighbours that are equally far share.
+    /// it has not heard of. `send` gets the messages, which neighbours that are equally far share.
     pub fn flush(
         &mut self,
         table: &mut Table<F::Key>,
         pools: &mut Pools,
         policy: &impl ExportPolicy,
         budget: usize,
-        mut send: impl FnMut(SourceId, Bytes),
+        mut send: impl FnMut(SourceId, Sent),
     ) -> Flushed {
         let budget = u32::try_from(budget.max(1)).unwrap_or(u32::MAX);
         let mut flush = Flush { table, pools, policy, budget, send: &mut send, unencodable: 0 };

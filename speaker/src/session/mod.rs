@@ -1,14 +1,16 @@
 //! One task per neighbour: the sockets and timers around a sans-IO [`bgp_session::Session`].
 //!
-//! Owns the session and its connections. It is given accepted connections, commands, and the shard's encoded messages; it
-//! gives the shard what was received, in order, over a bounded channel. While the shard is busy it stops reading, so that
+//! Owns the session and its connections. It is given accepted connections, commands, and the shards' encoded messages; it
+//! gives every shard what was received, in order, over a bounded channel each. While one of them is busy it stops reading, so that
 //! back-pressure reaches the peer's TCP window, and goes on sending keepalives. It decides nothing about routes.
 
+mod batch;
 mod outbox;
 #[cfg(test)]
 mod tests;
 mod transport;
 
+use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -29,12 +31,13 @@ use crate::clock::Clock;
 use crate::config::NeighborKey;
 use crate::limit::Limit;
 use crate::status::MessageCounts;
+pub(crate) use batch::{Batch, Milestone, Milestones};
 pub(crate) use outbox::Outbox;
 use outbox::{Inbox, Popped};
 pub(crate) use transport::Endpoint;
 use transport::Transport;
 
-/// Most octets of our own messages that wait on a connection before more are taken from the shard's queue.
+/// Most octets of our own messages that wait on a connection before more are taken from the shards' queue.
 const UNSENT: usize = 256 << 10;
 
 /// How long a session rests that was ended for what would only happen again.
@@ -46,27 +49,27 @@ const QUIET: Duration = Duration::from_secs(5);
 /// How long a neighbour may take from the mark that a refresh begins to the one that it ends (RFC 7313 section 4).
 const REFRESH: Duration = Duration::from_secs(360);
 
-/// A neighbour as the shard knows it. Never used twice in one speaker.
+/// A neighbour as the shards know it. Never used twice in one speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NeighborId(pub(crate) u32);
 
-/// What a session gives the shard.
-#[derive(Debug)]
+/// What a session gives every shard.
+#[derive(Debug, Clone)]
 pub(crate) enum FromSession {
     /// The session is up.
-    Established { negotiated: Box<Negotiated>, ends: Ends, outbox: Outbox },
+    Established { negotiated: Arc<Negotiated>, ends: Ends, outbox: Outbox, milestones: Arc<Milestones> },
     /// UPDATEs in the order received, parsed once.
-    Updates(Vec<(Bytes, UpdateIndex)>),
+    Updates(Arc<Batch>),
     /// A ROUTE-REFRESH. Every beginning of a refresh is followed by its end, whether the neighbour sends that or not.
     Refresh(RouteRefresh),
     /// Of this family nothing is taken any more, and what was taken goes.
     Disabled(AfiSafi),
     /// The neighbour has sent no UPDATE for a while: whoever never sends End-of-RIB has said everything.
     Quiet,
-    /// The shard's queue was full and has room again.
+    /// The shards' queue was full and has room again.
     Room,
     /// The session that was up is down.
-    Down(Arc<str>),
+    Down(Arc<str>, Arc<Milestones>),
 }
 
 /// The addresses of a session that is up.
@@ -158,10 +161,13 @@ pub(crate) struct Setup {
     pub(crate) config: bgp_session::Config,
     pub(crate) endpoint: Endpoint,
     pub(crate) clock: Clock,
-    pub(crate) shard: mpsc::Sender<(NeighborId, FromSession)>,
+    pub(crate) shards: Shards,
 }
 
-/// Starts a session. The command channel is made by the caller, since the shard and the listeners hold its end too.
+/// Where a session gives what it received, to each shard.
+pub(crate) type Shards = Arc<[mpsc::Sender<(NeighborId, FromSession)>]>;
+
+/// Starts a session. The command channel is made by the caller, since the shards and the listeners hold its end too.
 pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc::Receiver<Command>) -> Handle {
     let view = Arc::new(Mutex::new(View {
         state: State::Idle,
@@ -180,19 +186,22 @@ pub(crate) fn start(setup: Setup, sender: mpsc::Sender<Command>, commands: mpsc:
         key: setup.key,
         endpoint: setup.endpoint,
         clock: setup.clock,
-        shard: setup.shard,
+        to_shards: vec![VecDeque::new(); setup.shards.len()],
+        shards: setup.shards,
         session: Session::new(setup.config),
         commands,
         transports: [None, None],
         connecting: None,
-        to_shard: Default::default(),
         updates: Vec::new(),
+        milestones: Arc::default(),
         inbox: None,
         closing: JoinSet::new(),
         stopping: false,
         restart: None,
         quiet: None,
         refreshes: Vec::new(),
+        answering: FamilySet::EMPTY,
+        asked: FamilySet::EMPTY,
         faults: Limit::default(),
         messages: MessageCounts::default(),
         view: Arc::clone(&view),
@@ -205,14 +214,16 @@ struct Task {
     key: NeighborKey,
     endpoint: Endpoint,
     clock: Clock,
-    shard: mpsc::Sender<(NeighborId, FromSession)>,
+    shards: Shards,
     session: Session,
     commands: mpsc::Receiver<Command>,
     transports: [Option<Transport>; 2],
     connecting: Option<Connecting>,
-    /// What the shard has not taken yet; while there is any, nothing is read.
-    to_shard: std::collections::VecDeque<FromSession>,
+    /// What each shard has not taken yet; while there is any, nothing is read.
+    to_shards: Vec<VecDeque<FromSession>>,
     updates: Vec<(Bytes, UpdateIndex)>,
+    /// Of the session that is up, or was last.
+    milestones: Arc<Milestones>,
     inbox: Option<Inbox>,
     /// Connections given up that still deliver their last message.
     closing: JoinSet<()>,
@@ -223,6 +234,10 @@ struct Task {
     quiet: Option<tokio::time::Instant>,
     /// Refreshes that have begun, and when they end in any case; the next to end first.
     refreshes: Vec<(AfiSafi, tokio::time::Instant)>,
+    /// Families whose refresh with marks, which the neighbour asked for, has not ended.
+    answering: FamilySet,
+    /// Families of these that it has asked for again.
+    asked: FamilySet,
     faults: Limit,
     messages: MessageCounts,
     view: Arc<Mutex<View>>,
@@ -241,7 +256,7 @@ enum Wake {
     Quiet,
     Overdue,
     Room,
-    ShardGone,
+    ShardGone(usize),
     Messages(Popped),
     Closed,
 }
@@ -251,7 +266,7 @@ impl Task {
         self.handle(Input::Start);
         loop {
             self.drive();
-            if self.stopping && self.closing.is_empty() && self.to_shard.is_empty() {
+            if self.stopping && self.closing.is_empty() && self.shards_have_all() {
                 break;
             }
             match self.wait().await {
@@ -268,10 +283,13 @@ impl Task {
                 Wake::Quiet => self.quiet(),
                 Wake::Overdue => self.overdue(),
                 Wake::Room | Wake::Closed => {}
-                Wake::ShardGone => self.to_shard.clear(),
+                Wake::ShardGone(shard) => self.to_shards[shard].clear(),
                 Wake::Messages(popped) => {
                     if popped.room {
-                        self.to_shard.push_back(FromSession::Room);
+                        self.tell(FromSession::Room);
+                    }
+                    if let Some(family) = popped.refreshed {
+                        self.refreshed(family);
                     }
                     self.handle(Input::Send(popped.messages));
                 }
@@ -280,7 +298,8 @@ impl Task {
     }
 
     async fn wait(&mut self) -> Wake {
-        let reading = self.to_shard.is_empty();
+        let reading = self.shards_have_all();
+        let waiting = self.to_shards.iter().position(|waiting| !waiting.is_empty());
         let sending = self.session.backlog() < UNSENT;
         let deadline = self.session.poll_timeout();
         let clock = &self.clock;
@@ -299,14 +318,15 @@ impl Task {
             () = at(self.restart), if !self.stopping => Wake::Restart,
             () = at(self.quiet) => Wake::Quiet,
             () = at(self.refreshes.first().map(|(_, deadline)| *deadline)) => Wake::Overdue,
-            permit = self.shard.reserve(), if !self.to_shard.is_empty() => match permit {
+            // When this shard has taken what waits, the next is waited for: what is read next waits for the slowest anyway.
+            (shard, permit) = reserve(&self.shards, waiting) => match permit {
                 Ok(permit) => {
-                    if let Some(message) = self.to_shard.pop_front() {
+                    if let Some(message) = self.to_shards[shard].pop_front() {
                         permit.send((self.id, message));
                     }
                     Wake::Room
                 }
-                Err(_) => Wake::ShardGone,
+                Err(_) => Wake::ShardGone(shard),
             },
             popped = pop(&mut self.inbox, sending) => Wake::Messages(popped),
             Some(_) = self.closing.join_next() => Wake::Closed,
@@ -426,7 +446,7 @@ impl Task {
     fn timer(&mut self) {
         let now = self.clock.now();
         // Octets that we have not read, because the shard is busy, prove that the neighbour is there as well as read ones would.
-        if !self.to_shard.is_empty() {
+        if !self.shards_have_all() {
             for connection in Connection::BOTH {
                 let unread = self.transports[slot(connection)].as_ref().is_some_and(Transport::has_unread);
                 if unread {
@@ -439,10 +459,10 @@ impl Task {
 
     /// Nothing came for a while. If more lies unread, because the shard is busy, the neighbour was not quiet.
     fn quiet(&mut self) {
-        let unread = !self.to_shard.is_empty() || self.transports.iter().flatten().any(Transport::has_unread);
+        let unread = !self.shards_have_all() || self.transports.iter().flatten().any(Transport::has_unread);
         self.quiet = unread.then(|| tokio::time::Instant::now() + QUIET);
         if !unread {
-            self.to_shard.push_back(FromSession::Quiet);
+            self.tell(FromSession::Quiet);
         }
     }
 
@@ -451,7 +471,7 @@ impl Task {
         let (family, _) = self.refreshes.remove(0);
         warn!(neighbor = %self.key, %family, "route refresh without an end; what did not come again is withdrawn");
         let subtype = RefreshSubtype::EndOfRr;
-        self.to_shard.push_back(FromSession::Refresh(RouteRefresh { family, subtype }));
+        self.tell(FromSession::Refresh(RouteRefresh { family, subtype }));
     }
 
     fn lost(&mut self, connection: Connection) {
@@ -535,7 +555,7 @@ impl Task {
                 );
                 self.hand_over();
                 self.view().disabled.insert(family);
-                self.to_shard.push_back(FromSession::Disabled(family));
+                self.tell(FromSession::Disabled(family));
             }
             Event::RouteRefresh(refresh) => {
                 self.hand_over();
@@ -544,7 +564,10 @@ impl Task {
                 if refresh.subtype == RefreshSubtype::BeginOfRr {
                     self.refreshes.push((refresh.family, tokio::time::Instant::now() + REFRESH));
                 }
-                self.to_shard.push_back(FromSession::Refresh(refresh));
+                match refresh.subtype {
+                    RefreshSubtype::Request => self.asked_again(refresh.family),
+                    _ => self.tell(FromSession::Refresh(refresh)),
+                }
             }
             Event::Down(reason) => self.down(&reason),
             Event::Failed(connection, reason) => {
@@ -578,9 +601,12 @@ impl Task {
         }
         // Where both offered graceful restart the end is marked (RFC 4724 section 3).
         self.quiet = negotiated.graceful_restart.is_none().then(|| tokio::time::Instant::now() + QUIET);
-        let (outbox, inbox) = outbox::pair();
+        (self.answering, self.asked) = (FamilySet::EMPTY, FamilySet::EMPTY);
+        let (outbox, inbox) = outbox::pair(self.shards.len());
         self.inbox = Some(inbox);
-        self.to_shard.push_back(FromSession::Established { negotiated, ends, outbox });
+        self.milestones = Arc::new(Milestones::of(self.shards.len()));
+        let (negotiated, milestones) = (Arc::from(negotiated), Arc::clone(&self.milestones));
+        self.tell(FromSession::Established { negotiated, ends, outbox, milestones });
     }
 
     /// The addresses of the connection that carries the session. One that was lost this moment has none any more.
@@ -604,11 +630,11 @@ impl Task {
         self.inbox = None;
         self.quiet = None;
         self.refreshes.clear();
-        // What was received before the end is void with it; the shard has not seen it.
+        // What was received before the end is void with it; whichever shard has not seen it need not.
         self.updates.clear();
-        let stands = |message: &FromSession| matches!(message, FromSession::Established { .. } | FromSession::Down(_));
-        self.to_shard.retain(stands);
-        self.to_shard.push_back(FromSession::Down(Arc::clone(&text)));
+        let stands = |message: &FromSession| matches!(message, FromSession::Established { .. } | FromSession::Down(..));
+        self.to_shards.iter_mut().for_each(|waiting| waiting.retain(stands));
+        self.tell(FromSession::Down(Arc::clone(&text), Arc::clone(&self.milestones)));
         let mut view = self.view();
         view.established_since = None;
         view.negotiated = None;
@@ -642,18 +668,54 @@ impl Task {
         }
     }
 
-    /// Gathers received UPDATEs into a batch for the shard, and hands over at once what the shard has room for.
+    /// Gathers received UPDATEs into a batch for the shards, and hands over at once what each has room for.
     fn hand_over(&mut self) {
         if !self.updates.is_empty() {
-            self.to_shard.push_back(FromSession::Updates(std::mem::take(&mut self.updates)));
+            let batch = Batch::new(std::mem::take(&mut self.updates), self.shards.len());
+            self.tell(FromSession::Updates(Arc::new(batch)));
         }
-        while !self.to_shard.is_empty() {
-            let Ok(permit) = self.shard.try_reserve() else {
-                break;
-            };
-            if let Some(message) = self.to_shard.pop_front() {
-                permit.send((self.id, message));
+        for (shard, waiting) in self.shards.iter().zip(&mut self.to_shards) {
+            while !waiting.is_empty() {
+                let Ok(permit) = shard.try_reserve() else {
+                    break;
+                };
+                if let Some(message) = waiting.pop_front() {
+                    permit.send((self.id, message));
+                }
             }
+        }
+    }
+
+    /// Every shard is to have this, after what it waits for.
+    fn tell(&mut self, message: FromSession) {
+        self.to_shards.iter_mut().for_each(|waiting| waiting.push_back(message.clone()));
+    }
+
+    fn shards_have_all(&self) -> bool {
+        self.to_shards.iter().all(VecDeque::is_empty)
+    }
+
+    /// The neighbour asks for all routes of a family. Where they go between marks the next answer waits for the end of the last, since
+    /// what the shards mark would not be told apart; the neighbour cannot tell how often it has asked meanwhile.
+    fn asked_again(&mut self, family: AfiSafi) {
+        let marked = self.session.negotiated().is_some_and(|negotiated| negotiated.enhanced_route_refresh);
+        if marked && self.answering.contains(family) {
+            self.asked.insert(family);
+            return;
+        }
+        if marked {
+            self.answering.insert(family);
+        }
+        self.tell(FromSession::Refresh(RouteRefresh { family, subtype: RefreshSubtype::Request }));
+    }
+
+    /// The last message of a refresh of this family is on its way to the neighbour.
+    fn refreshed(&mut self, family: AfiSafi) {
+        let done = FamilySet::EMPTY.with(family);
+        self.answering = self.answering.difference(done);
+        if self.asked.contains(family) {
+            self.asked = self.asked.difference(done);
+            self.asked_again(family);
         }
     }
 
@@ -697,6 +759,17 @@ async fn writable(transport: &Option<Transport>) {
     match transport {
         Some(transport) if transport.has_unsent() => transport.writable().await,
         _ => pending().await,
+    }
+}
+
+/// A place in the queue of the shard that is waited for.
+async fn reserve<T>(
+    shards: &[mpsc::Sender<T>],
+    waiting: Option<usize>,
+) -> (usize, Result<mpsc::Permit<'_, T>, mpsc::error::SendError<()>>) {
+    match waiting {
+        Some(shard) => (shard, shards[shard].reserve().await),
+        None => pending().await,
     }
 }
 

@@ -35,7 +35,7 @@ fn session(remote: SocketAddr) -> (Handle, mpsc::Receiver<(NeighborId, FromSessi
         },
         endpoint: Endpoint { remote: Some(remote), local: None, ttl: None, device: None },
         clock: Clock::new(),
-        shard,
+        shards: Arc::new([shard]),
     };
     (start(setup, sender, commands), received)
 }

@@ -1,8 +1,9 @@
 //! Bringing the shard from one configuration to the next, and local routes given by hand.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use bgp_wire::AfiSafi;
 use ipnet::IpNet;
 use leak_engine::EdgeSpec;
 use rib::VrfId;
@@ -17,9 +18,11 @@ use crate::Injected;
 use crate::config::{Config, FibMode};
 use crate::error::Error;
 use crate::kernel::Links;
+use crate::session::NeighborId;
 
 impl Worker {
-    pub(super) fn apply(&mut self, config: Arc<Config>, neighbors: Vec<ShardNeighbor>) {
+    /// Returns which neighbours are to be asked for their routes again, and of which families.
+    pub(super) fn apply(&mut self, config: Arc<Config>, neighbors: Vec<ShardNeighbor>) -> Vec<(NeighborId, AfiSafi)> {
         self.config = Arc::clone(&config);
         if self.mode == FibMode::Memory {
             self.links = Links::imagined(&config);
@@ -43,12 +46,14 @@ impl Worker {
         for vrf in &config.vrfs {
             self.put_vrf(vrf);
         }
+        let mut again = Vec::new();
         for neighbor in neighbors {
-            self.put_neighbor(neighbor);
+            self.put_neighbor(neighbor, &mut again);
         }
         let edges = config.edges.iter().filter_map(|edge| self.edge_spec(edge)).collect();
         self.set_edges(edges);
         self.update_vrfs();
+        again
     }
 
     /// Interfaces came, went or changed.
@@ -72,8 +77,10 @@ impl Worker {
                 self.connected_changed(id, connected);
             }
         }
-        let rules: BTreeMap<String, u32> = self.vrfs.values().flat_map(|vrf| vrf.rules(self.mode)).collect();
-        self.installer.rules(rules);
+        if self.is_first() {
+            let rules: BTreeMap<String, u32> = self.vrfs.values().flat_map(|vrf| vrf.rules(self.mode)).collect();
+            self.common.installer.rules(rules);
+        }
     }
 
     fn put_vrf(&mut self, config: &crate::config::VrfConfig) {
@@ -82,7 +89,9 @@ impl Worker {
             None => {
                 let id = self.fresh_vrf();
                 match Vrf::new(&mut self.engine, id, &config.name) {
-                    Ok(vrf) => {
+                    Ok(mut vrf) => {
+                        let needed = self.common.indirect(|indirect| indirect.of(id));
+                        vrf.indirect = needed.into_iter().map(|address| (address, BTreeSet::new())).collect();
                         self.vrfs.insert(id, vrf);
                         self.names.insert(config.name.clone(), id);
                     }
@@ -104,6 +113,7 @@ impl Worker {
         self.rebind(id, None);
         // Its neighbours have left before: a configuration names no VRF that it does not have.
         self.vrfs.remove(&id);
+        self.common.indirect(|indirect| indirect.leave_vrf(self.shard, id));
         ignore_gone(self.engine.remove_vrf(id));
     }
 
@@ -116,7 +126,7 @@ impl Worker {
         }
     }
 
-    fn put_neighbor(&mut self, new: ShardNeighbor) {
+    fn put_neighbor(&mut self, new: ShardNeighbor, again: &mut Vec<(NeighborId, AfiSafi)>) {
         let Some(vrf) = self.names.get(&new.config.vrf).copied() else {
             return;
         };
@@ -128,7 +138,7 @@ impl Worker {
             }
             Some(neighbor) => {
                 if neighbor.reconfigure(new.config, own) {
-                    neighbor.ask_again();
+                    again.extend(neighbor.families().map(|family| (neighbor.id, family)));
                 }
             }
         }
@@ -153,12 +163,15 @@ impl Worker {
             return warn!(%error, "edges cannot be changed");
         }
         let after = self.edge_specs();
-        self.edges.retain(|ends, _| after.contains_key(ends));
+        for (ends, _) in self.edges.extract_if(|ends, _| !after.contains_key(ends)) {
+            self.common.edge_left(ends, self.shard);
+        }
         let mut advertise_differs = false;
         for (ends, spec) in &after {
             let was = before.get(ends);
             if was != Some(spec) {
                 self.edges.insert(*ends, EdgeTrack::default());
+                self.common.edge_began(*ends, self.shard, self.configured);
             }
             advertise_differs |= was.is_some_and(|was| was.advertise != spec.advertise);
         }

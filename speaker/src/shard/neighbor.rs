@@ -1,16 +1,17 @@
 //! A neighbour on the shard: what its session says, what is accepted of it, what it is told, and what leads to it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use bgp_session::Negotiated;
 use bgp_wire::notification::{CEASE, cease};
-use bgp_wire::{
-    AfiSafi, EncodeCtx, FamilySet, NextHop, Notification, RefreshSubtype, RouteRefresh, Update, UpdateIndex,
-};
-use bytes::{BufMut, Bytes, BytesMut};
+use bgp_wire::{AfiSafi, EncodeCtx, FamilySet, NextHop, Notification, RefreshSubtype, RouteRefresh, Update};
+use bytes::{BufMut, BytesMut};
 use ipnet::IpNet;
 use leak_engine::{Accept, ImportPolicy};
-use rib::adj_out::{Blanket, ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId};
+use rib::adj_out::{Blanket, ExportKey, ExportPolicy, ExportRoute, PeerClass, PolicyId, Sent};
 use rib::{NextHopId, NextHopState, Origination, SourceId, VrfId};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -20,7 +21,7 @@ use super::resolve::BgpRoute;
 use super::vrf::{address, ignore_gone};
 use super::worker::Worker;
 use crate::config::{Class, NeighborConfig, NeighborKey};
-use crate::session::{Command, Ends, FromSession, NeighborId, Outbox};
+use crate::session::{Batch, Command, Ends, FromSession, Milestone, Milestones, NeighborId, Outbox};
 use crate::watch::Event;
 
 /// The families that a speaker keeps routes of.
@@ -51,6 +52,7 @@ pub(super) struct Live {
     disabled: FamilySet,
     enhanced_refresh: bool,
     outbox: Outbox,
+    milestones: Arc<Milestones>,
     /// Its queue is full.
     pub(super) behind: bool,
     /// It was told to end for too many prefixes.
@@ -77,6 +79,11 @@ impl Neighbor {
         }
     }
 
+    /// The families of its session.
+    pub(super) fn families(&self) -> impl Iterator<Item = AfiSafi> + '_ {
+        self.live.iter().flat_map(|live| live.families.iter())
+    }
+
     /// Takes what may change under a session. Says whether the neighbour's routes are needed again.
     pub(super) fn reconfigure(&mut self, config: NeighborConfig, own: (u32, Ipv4Addr)) -> bool {
         let import = ImportPolicy { families: self.import.families, ..import_policy(&config, own) };
@@ -84,13 +91,6 @@ impl Neighbor {
         self.import = import;
         self.config = config;
         differs && self.live.is_some()
-    }
-
-    /// Asks for all its routes again, to judge them anew.
-    pub(super) fn ask_again(&self) {
-        for family in self.live.iter().flat_map(|live| live.families.iter()) {
-            self.command(Command::Refresh(family));
-        }
     }
 
     /// It is up and has sent everything.
@@ -134,22 +134,33 @@ impl Worker {
             return;
         }
         match message {
-            FromSession::Established { negotiated, ends, outbox } => self.up(id, &negotiated, ends, outbox),
-            FromSession::Updates(updates) => self.updates(id, &updates),
+            FromSession::Established { negotiated, ends, outbox, milestones } => {
+                self.up(id, &negotiated, ends, (outbox, Arc::clone(&milestones)));
+                self.reach(id, &milestones, Milestone::Up, Event::Established);
+            }
+            FromSession::Updates(batch) => self.updates(id, &batch),
             FromSession::Refresh(refresh) => self.refresh(id, refresh),
             FromSession::Disabled(family) => self.disable(id, family),
             FromSession::Quiet => self.quiet(id),
             FromSession::Room => self.room(id),
-            FromSession::Down(reason) => {
+            FromSession::Down(reason, milestones) => {
                 self.down(id);
-                if let Some(neighbor) = self.neighbors.get(&id) {
-                    self.events.push(Event::Down(neighbor.key.clone(), reason));
-                }
+                self.reach(id, &milestones, Milestone::Down, |key| Event::Down(key, reason));
             }
         }
     }
 
-    fn up(&mut self, id: NeighborId, terms: &Negotiated, ends: Ends, outbox: Outbox) {
+    /// A session has come to a milestone here; the last shard that it does so on tells of it.
+    fn reach(&self, id: NeighborId, all: &Milestones, milestone: Milestone, event: impl FnOnce(NeighborKey) -> Event) {
+        if let Some(neighbor) = self.neighbors.get(&id)
+            && all.reach(milestone)
+        {
+            self.tell_of(event(neighbor.key.clone()));
+        }
+    }
+
+    fn up(&mut self, id: NeighborId, terms: &Negotiated, ends: Ends, with: (Outbox, Arc<Milestones>)) {
+        let (outbox, milestones) = with;
         self.down(id);
         let Some(neighbor) = self.neighbors.get(&id) else {
             return;
@@ -171,7 +182,7 @@ impl Worker {
         };
         // An address that means nothing without its interface leads nowhere by itself.
         let reachable = (neighbor.is_single_hop() && !is_link_local(address)).then_some(address);
-        let (key, config) = (neighbor.key.clone(), neighbor.config.clone());
+        let config = neighbor.config.clone();
         for family in FAMILIES {
             if terms.families.contains(family) {
                 let export = self.export_key(&config, vrf, terms, ends.local, family);
@@ -189,6 +200,7 @@ impl Worker {
                 disabled: FamilySet::EMPTY,
                 enhanced_refresh: terms.enhanced_route_refresh,
                 outbox,
+                milestones,
                 behind: false,
                 ending: false,
             });
@@ -198,7 +210,6 @@ impl Worker {
             vrf.reach.session_up(address);
         }
         self.resolve_all(vrf);
-        self.events.push(Event::Established(key));
     }
 
     pub(super) fn down(&mut self, id: NeighborId) {
@@ -223,7 +234,7 @@ impl Worker {
         self.resolve_all(id);
     }
 
-    fn updates(&mut self, id: NeighborId, updates: &[(Bytes, UpdateIndex)]) {
+    fn updates(&mut self, id: NeighborId, batch: &Batch) {
         let Some(neighbor) = self.neighbors.get_mut(&id) else {
             return;
         };
@@ -234,39 +245,54 @@ impl Worker {
             return;
         }
         let mut over = None;
-        for (frame, index) in updates {
+        let mut completed = false;
+        for (frame, index) in &batch.updates {
             let update = Update::from_index(frame, index);
             if let Some(family) = update.end_of_rib() {
                 let before = live.is_complete();
                 live.end_of_rib.insert(family);
-                if live.is_complete() && !before {
-                    self.events.push(Event::EndOfRib(neighbor.key.clone()));
-                }
+                completed |= live.is_complete() && !before;
                 continue;
             }
             let applied = self.engine.apply_update(live.source, &update, &neighbor.import);
             if ignore_gone(applied).is_some_and(|applied| applied.over_maximum) {
-                over = Some(update.mp_reach().map_or(AfiSafi::IPV4_UNICAST, |reach| reach.family));
+                over = Some(family_of(&update));
                 break;
             }
+        }
+        // With one shard the table counts, and refuses what is too much; with more the neighbour is stopped after the batch.
+        if let Some(limit) = neighbor.import.maximum_prefixes
+            && self.common.shards > 1
+            && let Some(standing) = batch.taken(self.engine.pools().sources.paths(live.source) as usize)
+            && standing > limit
+        {
+            let last = batch.updates.last().map(|(frame, index)| family_of(&Update::from_index(frame, index)));
+            over = over.or(last);
         }
         if let Some(family) = over {
             live.ending = true;
             let limit = neighbor.config.max_prefixes.unwrap_or(u32::MAX);
             neighbor.command(Command::Pause(too_many(family, limit)));
         }
+        if completed {
+            self.complete(id);
+        }
         self.resolve_new();
     }
 
+    /// A neighbour has announced all its routes.
+    fn complete(&self, id: NeighborId) {
+        if let Some(live) = self.neighbors.get(&id).and_then(|neighbor| neighbor.live.as_ref()) {
+            self.reach(id, &live.milestones, Milestone::Complete, Event::EndOfRib);
+        }
+    }
+
     fn quiet(&mut self, id: NeighborId) {
-        let Some(neighbor) = self.neighbors.get_mut(&id) else {
-            return;
-        };
-        if let Some(live) = &mut neighbor.live
+        if let Some((_, live)) = self.live_in(id)
             && !live.is_complete()
         {
             live.quiet = true;
-            self.events.push(Event::EndOfRib(neighbor.key.clone()));
+            self.complete(id);
         }
     }
 
@@ -381,7 +407,7 @@ impl Worker {
                 continue;
             };
             let mut full = Vec::new();
-            let mut send = |source: SourceId, messages: Bytes| {
+            let mut send = |source: SourceId, messages: Sent| {
                 let neighbor = live.get(&source).and_then(|id| neighbors.get_mut(id));
                 if let Some(live) = neighbor.and_then(|neighbor| neighbor.live.as_mut())
                     && !live.outbox.push(messages)
@@ -424,13 +450,25 @@ impl Worker {
     /// Finds out again about all next hops of a VRF.
     pub(super) fn resolve_all(&mut self, vrf: VrfId) {
         if let Some(vrf) = self.vrfs.get_mut(&vrf) {
-            vrf.indirect.clear();
+            vrf.indirect.values_mut().for_each(BTreeSet::clear);
         }
         let next_hops: Vec<NextHopId> =
             self.engine.pools().next_hops.iter().filter(|(_, entry)| entry.vrf == vrf).map(|(id, _)| id).collect();
         for next_hop in next_hops {
             self.resolve(next_hop);
         }
+        let Some(owner) = self.vrfs.get_mut(&vrf) else {
+            return;
+        };
+        let shard = self.shard;
+        self.common.indirect(|indirect| {
+            owner.indirect.retain(|address, needed_for| {
+                if needed_for.is_empty() {
+                    indirect.leave(shard, vrf, *address);
+                }
+                !needed_for.is_empty() || indirect.is_needed(vrf, *address)
+            });
+        });
     }
 
     fn resolve(&mut self, id: NextHopId) {
@@ -461,11 +499,20 @@ impl Worker {
             // The box itself.
             None if via.is_unspecified() => NextHopState::Resolved { metric: 0, egress: Box::new([]) },
             None => {
-                if !vrf.reach.has_session(via) {
-                    vrf.indirect.entry(via.to_canonical()).or_default().insert(id);
+                let asked = RefCell::new(Vec::new());
+                let (engine, common, shard) = (&self.engine, &self.common, self.shard);
+                let state = vrf.reach.resolve(via, &|address| {
+                    asked.borrow_mut().push(address);
+                    let own = bgp_route(engine, vrf_id, address);
+                    if common.shards == 1 {
+                        return own;
+                    }
+                    common.indirect(|indirect| indirect.need(shard, vrf_id, address, own))
+                });
+                for address in asked.into_inner() {
+                    vrf.indirect.entry(address).or_default().insert(id);
                 }
-                let engine = &self.engine;
-                vrf.reach.resolve(via, &|address| bgp_route(engine, vrf_id, address))
+                state
             }
         };
         self.engine.set_next_hop_state(id, state);
@@ -479,12 +526,38 @@ impl Worker {
         if indirect.is_empty() {
             return;
         }
-        let inside: Vec<NextHopId> = indirect
-            .range(prefix.network()..)
-            .take_while(|(address, _)| prefix.contains(*address))
-            .flat_map(|(_, ids)| ids.iter().copied())
-            .collect();
-        for id in inside {
+        let inside = indirect.range(prefix.network()..).map(|(address, _)| *address);
+        let inside: Vec<IpAddr> = inside.take_while(|address| prefix.contains(address)).collect();
+        for address in inside {
+            self.resolve_through(vrf, address);
+        }
+    }
+
+    /// Looks at next hops of any shard that routes of this one may lead to, and at those here that routes of others do.
+    pub(super) fn look_at_next_hops(&mut self) {
+        let look = self.common.indirect(|indirect| indirect.look(self.shard));
+        for (id, address) in look {
+            let needed = self.common.indirect(|indirect| indirect.is_needed(id, address));
+            let Some(vrf) = self.vrfs.get_mut(&id) else {
+                continue;
+            };
+            if needed {
+                vrf.indirect.entry(address).or_default();
+                self.resolve_through(id, address);
+            } else if vrf.indirect.get(&address).is_some_and(BTreeSet::is_empty) {
+                vrf.indirect.remove(&address);
+            }
+        }
+    }
+
+    /// The way to an address may be another one: says so to the other shards, and resolves what depends on it here.
+    fn resolve_through(&mut self, vrf: VrfId, address: IpAddr) {
+        if self.common.shards > 1 {
+            let own = bgp_route(&self.engine, vrf, address);
+            self.common.indirect(|indirect| indirect.found(self.shard, vrf, address, own));
+        }
+        let dependent = self.vrfs.get(&vrf).and_then(|vrf| vrf.indirect.get(&address)).cloned();
+        for id in dependent.into_iter().flatten() {
             self.resolve(id);
         }
     }
@@ -545,6 +618,11 @@ fn local_next_hop(
         (IpAddr::V4(_), Some(IpAddr::V6(sibling)), _) => NextHop::Ipv6(sibling),
         (IpAddr::V4(local), _, _) => NextHop::Ipv6(mapped(local)),
     }
+}
+
+/// The family of the routes of an UPDATE.
+fn family_of(update: &Update<'_>) -> AfiSafi {
+    update.mp_reach().map_or(AfiSafi::IPV4_UNICAST, |reach| reach.family)
 }
 
 fn is_link_local(address: IpAddr) -> bool {

@@ -3,7 +3,7 @@
 
 use fib::{Hop, Kind, METRIC, NextHops, Route, RouteKey};
 use ipnet::IpNet;
-use leak_engine::Changed;
+use leak_engine::{Changed, shard_of};
 use rib::{DestId, NextHopState, VrfId};
 use tracing::info;
 
@@ -11,7 +11,7 @@ use super::resolve::NO_INTERFACE;
 use super::worker::{Refill, Worker};
 use crate::install::Report;
 use crate::status::EdgeState;
-use crate::watch::{ChangedRoute, Event, Standing};
+use crate::watch::{ChangedRoute, Standing};
 
 /// How far an edge has got in the data plane.
 #[derive(Debug, Default)]
@@ -32,14 +32,18 @@ impl Worker {
         for run in changed.chunk_by(|a, b| a.vrf == b.vrf) {
             self.pass_on(run[0].vrf, run);
         }
-        if !self.ring.keeps_events() {
-            self.ring.pass_over(changed.len());
+        let ring = &self.common.ring;
+        if !ring.keeps_events() {
+            ring.pass_over(changed.len());
         } else if !changed.is_empty() {
-            self.send_events();
+            // Looked up first, since the ring is locked while it takes them.
+            let mut routes = std::mem::take(&mut self.routes);
             let route =
                 |change: &Changed| ChangedRoute { vrf: change.vrf, prefix: change.prefix, now: self.standing(change) };
             let known = changed.iter().filter(|change| self.vrfs.contains_key(&change.vrf));
-            self.ring.push_routes(known.map(route), |vrf| self.vrfs.get(&vrf).map(|vrf| vrf.name.clone()));
+            routes.extend(known.map(route));
+            self.common.ring.push_routes(routes.drain(..), |vrf| self.vrfs.get(&vrf).map(|vrf| vrf.name.clone()));
+            self.routes = routes;
         }
         changed.clear();
         self.changed = changed;
@@ -82,7 +86,7 @@ impl Worker {
 
     fn send_wishes(&mut self, wishes: Vec<Wish>) {
         if !wishes.is_empty() && !self.frozen {
-            self.wished = self.installer.wish(wishes);
+            self.wished = self.wisher.wish(wishes);
         }
     }
 
@@ -122,10 +126,16 @@ impl Worker {
         }
     }
 
+    /// Whether a prefix is this shard's to wish for.
+    fn keeps(&self, prefix: IpNet) -> bool {
+        shard_of(prefix, self.common.shards) == self.shard
+    }
+
     /// Prefixes came onto a link of a VRF, or left it.
     pub(super) fn connected_changed(&mut self, id: VrfId, prefixes: Vec<IpNet>) {
         if let Some(table) = self.vrfs.get(&id).and_then(|vrf| vrf.table) {
-            let wishes = prefixes.into_iter().map(|prefix| self.wish(id, table, prefix)).collect();
+            let own = prefixes.into_iter().filter(|prefix| self.keeps(*prefix));
+            let wishes = own.map(|prefix| self.wish(id, table, prefix)).collect();
             self.send_wishes(wishes);
         }
     }
@@ -143,14 +153,14 @@ impl Worker {
         if let Some(was) = was
             && !self.frozen
         {
-            self.wished = self.installer.withdraw_table(was);
+            self.wished = self.wisher.withdraw_table(was);
         }
         if let Some(table) = table {
             info!(vrf = %vrf.name, table, "bound to a table");
             // What is withdrawn must not fall through to another table.
-            self.send_wishes(
-                DEFAULTS.map(|prefix| Route::unreachable(table, prefix)).map(|route| (route.key(), Some(route))).into(),
-            );
+            let own = DEFAULTS.into_iter().filter(|prefix| self.keeps(*prefix));
+            let routes = own.map(|prefix| Route::unreachable(table, prefix));
+            self.send_wishes(routes.map(|route| (route.key(), Some(route))).collect());
             let connected = self.vrfs.get(&id).map(|vrf| vrf.reach.all_connected()).unwrap_or_default();
             self.connected_changed(id, connected);
             for ipv6 in [false, true] {
@@ -160,6 +170,7 @@ impl Worker {
         for ((from, to), edge) in &mut self.edges {
             if *from == id || *to == id {
                 *edge = EdgeTrack::default();
+                self.common.edge_began((*from, *to), self.shard, self.configured);
             }
         }
     }
@@ -237,8 +248,7 @@ impl Worker {
             }
             let name = |vrf| self.vrfs.get(vrf).map(|vrf| vrf.name.clone());
             if let (Some(from), Some(to)) = (name(&ends.0), name(&ends.1)) {
-                info!(%from, %to, %state, "edge");
-                self.events.push(Event::Edge { from, to, state: state.clone() });
+                self.common.edge_is(*ends, self.shard, state.clone(), [from, to]);
             }
             track.state = state;
         }

@@ -92,11 +92,6 @@ impl Reach {
         }
     }
 
-    /// Whether a session with this address is up.
-    pub(crate) fn has_session(&self, address: IpAddr) -> bool {
-        self.sessions.contains_key(&address.to_canonical())
-    }
-
     /// The interface that an address is connected by.
     pub(crate) fn interface(&self, address: IpAddr) -> Option<u32> {
         self.fixed.connected.get_lpm(&host(address)).map(|(_, interface)| *interface)

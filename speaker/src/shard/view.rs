@@ -20,10 +20,10 @@ use crate::status::{
 };
 
 /// Failed routes shown.
-const FAILED: usize = 20;
+pub(super) const FAILED: usize = 20;
 
 /// Refused routes listed.
-const REFUSED: usize = 10_000;
+pub(super) const REFUSED: usize = 10_000;
 
 impl Worker {
     pub(super) fn summary(&self) -> Summary {
@@ -148,7 +148,7 @@ impl Worker {
         self.config.vrfs.iter().filter_map(status).collect()
     }
 
-    pub(super) fn routes(&self, query: &RoutesQuery) -> Result<RoutesPage, Error> {
+    pub(super) fn routes_page(&self, query: &RoutesQuery) -> Result<RoutesPage, Error> {
         let id = self.vrf_id(&query.vrf)?;
         let limit = query.limit.max(1);
         // One more than asked for, to know whether there is a next page.

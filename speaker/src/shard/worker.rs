@@ -1,4 +1,4 @@
-//! The shard's loop: takes what came, does a bounded amount of the work that follows from it, and begins again.
+//! A shard's loop: takes what came, does a bounded amount of the work that follows from it, and begins again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,20 +6,21 @@ use std::sync::Arc;
 use leak_engine::{Accept, Changed, Engine};
 use rib::adj_out::PolicyId;
 use rib::{DestId, SourceId, VrfId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+use super::common::Common;
 use super::neighbor::Neighbor;
 use super::program::EdgeTrack;
 use super::vrf::Vrf;
 use super::{Reply, Request};
 use crate::config::{Config, FibMode};
 use crate::error::Error;
-use crate::install::{Installer, Report, Stop};
-use crate::kernel::{self, Follower, Links};
+use crate::install::{Report, Stop, Wisher};
+use crate::kernel::Links;
 use crate::session::{FromSession, NeighborId};
-use crate::watch::{Event, Ring};
+use crate::watch::{ChangedRoute, Event};
 
 /// Routes looked at per step of work that was put off.
 const TICK: usize = 4096;
@@ -38,6 +39,9 @@ const TOO_MANY: usize = CHANGES / 2;
 const TAKEN: usize = 16;
 
 pub(super) struct Worker {
+    /// Which shard it is.
+    pub(super) shard: usize,
+    pub(super) common: Arc<Common>,
     pub(super) engine: Engine,
     pub(super) config: Arc<Config>,
     pub(super) vrfs: BTreeMap<VrfId, Vrf>,
@@ -49,9 +53,9 @@ pub(super) struct Worker {
     /// Export policies by [`PolicyId`], each once.
     pub(super) policies: Vec<Accept>,
     pub(super) links: Links,
+    follower: Option<watch::Receiver<Links>>,
     pub(super) mode: FibMode,
-    follower: Option<Follower>,
-    pub(super) installer: Installer,
+    pub(super) wisher: Wisher,
     reports: mpsc::Receiver<Report>,
     /// What the installer last said.
     pub(super) report: Report,
@@ -63,14 +67,13 @@ pub(super) struct Worker {
     /// Walks over tables whose VRF got a kernel table.
     pub(super) refill: VecDeque<Refill>,
     pub(super) edges: HashMap<(VrfId, VrfId), EdgeTrack>,
-    pub(super) ring: Arc<Ring>,
-    pub(super) events: Vec<Event>,
     /// Room for changes that are being passed on.
     pub(super) changed: Vec<Changed>,
+    pub(super) routes: Vec<ChangedRoute>,
     pub(super) converged: bool,
     deadline: Instant,
-    /// Neighbours may still come up whose routes an earlier run left in the kernel.
-    configured: bool,
+    /// How many configurations there were.
+    pub(super) configured: u64,
 }
 
 /// A walk that wishes for all routes of a VRF.
@@ -81,12 +84,20 @@ pub(super) struct Refill {
 }
 
 impl Worker {
-    pub(super) fn new(config: &Config, ring: Arc<Ring>) -> Result<Self, Error> {
-        let (sender, reports) = mpsc::channel(64);
-        let follower = kernel::follow(config.fib)?;
-        let links = follower.as_ref().map(|follower| follower.links.borrow().clone()).unwrap_or_default();
-        Ok(Self {
-            engine: Engine::with_seed(u64::from(u32::from(config.router_id))),
+    pub(super) fn new(
+        shard: usize,
+        engine: Engine,
+        config: &Config,
+        common: Arc<Common>,
+        reports: mpsc::Receiver<Report>,
+    ) -> Self {
+        let follower = common.links();
+        let links = follower.as_ref().map(|links| links.borrow().clone()).unwrap_or_default();
+        let wisher = common.installer.wisher(shard);
+        Self {
+            shard,
+            common,
+            engine,
             config: Arc::new(Config::default()),
             vrfs: BTreeMap::new(),
             names: HashMap::new(),
@@ -95,9 +106,9 @@ impl Worker {
             live: HashMap::new(),
             policies: vec![Accept::Everything, Accept::Nothing],
             links,
-            mode: config.fib,
             follower,
-            installer: Installer::open(config.fib, sender)?,
+            mode: config.fib,
+            wisher,
             reports,
             report: Report::default(),
             failures: BTreeMap::new(),
@@ -105,13 +116,17 @@ impl Worker {
             frozen: false,
             refill: VecDeque::new(),
             edges: HashMap::new(),
-            ring,
-            events: Vec::new(),
             changed: Vec::new(),
+            routes: Vec::new(),
             converged: false,
             deadline: Instant::now() + config.convergence,
-            configured: false,
-        })
+            configured: 0,
+        }
+    }
+
+    /// Whether it is the one that does what is to be done once.
+    pub(super) fn is_first(&self) -> bool {
+        self.shard == 0
     }
 
     pub(super) async fn run(
@@ -151,6 +166,7 @@ impl Worker {
                         }
                     }
                 }
+                () = self.common.woken(self.shard) => self.woken(),
                 () = std::future::ready(()), if more => {}
                 () = tokio::time::sleep_until(self.deadline), if !self.converged => {}
             }
@@ -173,19 +189,26 @@ impl Worker {
             self.settle_edges();
             self.consider_converged();
         }
-        self.send_events();
+        if self.engine.freed_places() {
+            self.common.wake_others(self.shard);
+        }
         more
     }
 
-    pub(super) fn send_events(&mut self) {
-        if !self.events.is_empty() {
-            self.ring.push(self.events.drain(..));
-        }
+    /// Tells the watchers.
+    pub(super) fn tell_of(&self, event: Event) {
+        self.common.ring.push([event]);
+    }
+
+    /// Another shard has something for this one to look at.
+    fn woken(&mut self) {
+        self.engine.claim_places();
+        self.look_at_next_hops();
     }
 
     /// After a start, once everybody has said everything, what an earlier run left in the kernel can go.
     fn consider_converged(&mut self) {
-        if self.converged || !self.configured {
+        if self.converged || self.configured == 0 {
             return;
         }
         let complete = self.neighbors.values().all(Neighbor::is_complete);
@@ -193,17 +216,17 @@ impl Worker {
             return;
         }
         self.converged = true;
-        self.installer.converged();
-        self.events.push(Event::Converged);
-        info!(complete, "converged");
+        if self.common.converged() {
+            self.tell_of(Event::Converged);
+            info!(complete, "converged");
+        }
     }
 
     fn request(&mut self, request: Request) {
         match request {
             Request::Apply(config, neighbors, reply) => {
-                self.apply(config, neighbors);
-                self.configured = true;
-                answer(reply, ());
+                self.configured += 1;
+                answer(reply, self.apply(config, neighbors));
             }
             Request::Inject(vrf, routes, reply) => answer(reply, self.inject(&vrf, routes)),
             Request::Withdraw(vrf, prefixes, reply) => {
@@ -212,7 +235,7 @@ impl Worker {
             Request::Summary(reply) => answer(reply, self.summary()),
             Request::NeighborRoutes(reply) => answer(reply, self.neighbor_routes()),
             Request::Vrfs(reply) => answer(reply, self.vrf_statuses()),
-            Request::Routes(query, reply) => answer(reply, self.routes(&query)),
+            Request::Routes(query, reply) => answer(reply, self.routes_page(&query)),
             Request::Route(vrf, prefix, reply) => answer(reply, self.route(&vrf, prefix)),
             Request::Refused(from, to, reply) => answer(reply, self.refused(&from, &to)),
             Request::Explain(vrf, prefix, from, reply) => answer(reply, self.explain(&vrf, prefix, from.as_deref())),
@@ -225,17 +248,18 @@ impl Worker {
     }
 
     fn finish(self, reply: Option<Reply<()>>) {
-        // The installer must not wait for us while we wait for it.
+        // The installer must not wait for us while somebody waits for it.
         drop(self.reports);
         let stop = match reply {
             Some(_) if !self.config.keep_routes => Stop::Remove,
             _ => Stop::Keep,
         };
-        self.installer.stop(stop);
-        if let Some(follower) = self.follower {
-            follower.stop();
+        drop(self.follower);
+        // The last shard to end takes along what they have in common.
+        if let Some(common) = Arc::into_inner(self.common) {
+            common.stop(stop);
         }
-        debug!("shard ended");
+        debug!(shard = self.shard, "shard ended");
         if let Some(reply) = reply {
             answer(reply, ());
         }
@@ -265,11 +289,11 @@ impl Worker {
 }
 
 /// The next state of the interfaces; never, in memory mode.
-async fn changed(follower: &mut Option<Follower>) -> Links {
-    if let Some(follower) = follower
-        && follower.links.changed().await.is_ok()
+async fn changed(follower: &mut Option<watch::Receiver<Links>>) -> Links {
+    if let Some(links) = follower
+        && links.changed().await.is_ok()
     {
-        return follower.links.borrow_and_update().clone();
+        return links.borrow_and_update().clone();
     }
     std::future::pending().await
 }

@@ -19,12 +19,20 @@ use speaker::{
 /// Nothing that a test waits for takes this long unless it does not happen.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// An address of 127.0.0.0/8 that no other test of this process uses, and none of another one that runs at the same time but by
+/// How many shards the speakers of these tests have: more than one where the program's name says so.
+pub(crate) const SHARDS: usize = match env!("CARGO_CRATE_NAME").as_bytes() {
+    b"shards_2" => 2,
+    b"shards_7" => 7,
+    _ => 1,
+};
+
+/// An address of 127.0.0.0/8 that no other test of this module uses, and none of another one that runs at the same time but by
 /// a rare accident, which the port tells apart.
 pub(crate) fn address() -> IpAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    let block = (std::process::id() % 200) as u8 + 10;
+    let module = module_path!().bytes().fold(0, |sum, octet| u32::from(octet) + 7 * (sum % 1000));
+    let block = ((std::process::id() + module) % 200) as u8 + 10;
     IpAddr::V4(Ipv4Addr::new(127, block, (next / 250) as u8, (next % 250) as u8 + 1))
 }
 
@@ -41,6 +49,7 @@ pub(crate) fn config(asn: u32, address: IpAddr, vrfs: &[&str]) -> Config {
         router_id,
         listen: vec![SocketAddr::new(address, 0)],
         vrfs: vrfs.iter().map(|name| vrf(name)).collect(),
+        shards: SHARDS,
         ..Config::default()
     }
 }

@@ -1,0 +1,16 @@
+//! What speakers do with one shard they do with two: the tests of sessions, leaks and the rest again.
+
+#![allow(clippy::duplicate_mod, reason = "each of the modules brings its helpers, as it does by itself")]
+
+#[path = "leaks.rs"]
+mod leaks;
+#[path = "linux.rs"]
+mod linux;
+#[path = "malformed.rs"]
+mod malformed;
+#[path = "refresh.rs"]
+mod refresh;
+#[path = "sessions.rs"]
+mod sessions;
+#[path = "slow.rs"]
+mod slow;
