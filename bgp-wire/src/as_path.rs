@@ -3,6 +3,7 @@
 use crate::ErrorCode;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 /// Stands in for a 4-octet AS number towards a speaker that has only two octets for it (RFC 6793).
 pub const AS_TRANS: u16 = 23456;
@@ -78,7 +79,7 @@ impl<'a> AsPath<'a> {
     }
 
     /// Every AS number of every segment, in order.
-    #[inline]
+    #[inline(always)]
     pub fn asns(&self) -> impl Iterator<Item = u32> + use<'a> {
         AllAsns { asns: Asns { narrow: &[], wide: &[] }, segments: self.segments() }
     }
@@ -259,7 +260,7 @@ struct AllAsns<'a> {
 impl Iterator for AllAsns<'_> {
     type Item = u32;
 
-    #[inline]
+    #[inline(never)]
     fn next(&mut self) -> Option<u32> {
         loop {
             if let Some(asn) = self.asns.next() {
@@ -269,20 +270,21 @@ impl Iterator for AllAsns<'_> {
         }
     }
 
-    #[inline]
-    fn fold<B, F: FnMut(B, u32) -> B>(mut self, init: B, mut f: F) -> B {
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, u32) -> B>(self, init: B, mut f: F) -> B {
         let mut folded = init;
-        if self.segments.wide && self.segments.tail.is_empty() && !self.segments.in_tail && self.asns.len() == 0 {
-            // As nearly every path is: segment by segment with nothing to merge.
-            while let Some(segment) = split_segment(&mut self.segments.rest, true) {
-                for asn in segment.asns.wide.as_chunks().0 {
-                    folded = f(folded, u32::from_be_bytes(*asn));
-                }
+        if !self.segments.wide || !self.segments.tail.is_empty() || self.segments.in_tail || self.asns.len() > 0 {
+            for asn in self {
+                folded = f(folded, asn);
             }
             return folded;
         }
-        for asn in self {
-            folded = f(folded, asn);
+        // As nearly every path is: segment by segment with nothing to merge.
+        let mut rest = self.segments.rest;
+        while let Some(segment) = split_segment(&mut rest, true) {
+            for asn in segment.asns.wide.as_chunks().0 {
+                folded = f(folded, u32::from_be_bytes(*asn));
+            }
         }
         folded
     }
@@ -365,7 +367,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn split_segment<'a>(rest: &mut &'a [u8], wide: bool) -> Option<Segment<'a>> {
     let (&[kind, count], body) = rest.split_first_chunk()?;
     let (asns, after) = body.split_at_checked(usize::from(count) * if wide { 4 } else { 2 })?;
@@ -374,26 +376,54 @@ fn split_segment<'a>(rest: &mut &'a [u8], wide: bool) -> Option<Segment<'a>> {
     Some(Segment { kind: SegmentKind::from_octet(kind)?, asns })
 }
 
-/// Whether the value is a single sequence that [`check`] passes, as nearly every path is: a quick look before the thorough one.
+/// Whether the value is a single sequence that [`check`] passes, or empty, as nearly every path is: a quick look before the thorough one.
 #[inline]
 pub(crate) fn is_plain(value: &[u8], wide: bool) -> bool {
-    let Some((&[2, count], asns)) = value.split_first_chunk() else { return false };
-    wide && count > 0 && asns.len() == 4 * usize::from(count) && !has_zero(asns.as_chunks().0)
+    let Some((&[2, count], asns)) = value.split_first_chunk() else { return value.is_empty() };
+    count > 0 && asns.len() == usize::from(count) * if wide { 4 } else { 2 } && !any_zero(asns, wide)
 }
 
-/// Whether one of the AS numbers is 0. Short paths, which most are, take no loop: where one ends, the processor cannot foresee.
-#[inline]
-fn has_zero(asns: &[[u8; 4]]) -> bool {
-    let any = |four: &[[u8; 4]; 4]| four.map(|asn| asn == [0; 4]).into_iter().fold(false, |any, zero| any | zero);
-    match asns {
-        [a, b, c, d, rest @ ..] => {
-            let last = asns.last_chunk().is_some_and(any);
-            any(&[*a, *b, *c, *d]) || last || rest.len() > 4 && rest.as_chunks().0.iter().any(any)
+#[inline(never)]
+fn any_zero(asns: &[u8], wide: bool) -> bool {
+    if wide { asns.as_chunks().0.contains(&[0; 4]) } else { asns.as_chunks().0.contains(&[0; 2]) }
+}
+
+/// Whether one of the AS numbers that stand in this range of the octets is 0. The first 16 octets and the last 16 are all there are of
+/// nearly every path; where it has less, its neighbours are read and do not count. So there is no branch on how long the path is, which
+/// the processor could not foresee.
+#[inline(always)]
+pub(crate) fn has_zero<const WIDE: bool>(octets: &[u8], asns: Range<usize>) -> bool {
+    static FILL: [u8; 48] = {
+        let mut fill = [0xff; 48];
+        let mut at = 16;
+        while at < 32 {
+            fill[at] = 0;
+            at += 1;
         }
-        [] => false,
-        // The first, the middle and the last are all there are.
-        _ => [asns[0], asns[asns.len() / 2], asns[asns.len() - 1]].contains(&[0; 4]),
+        fill
+    };
+    let (len, shown) = (asns.len(), asns.len().min(16));
+    let first = octets.get(asns.start..).and_then(|octets| octets.first_chunk::<16>());
+    let last = octets.get(..asns.end).and_then(|octets| octets.last_chunk::<16>());
+    let (fill_first, fill_last) = (FILL[32 - shown..].first_chunk::<16>(), FILL[shown..].first_chunk::<16>());
+    match (first, last, fill_first, fill_last) {
+        (Some(first), Some(last), Some(fill_first), Some(fill_last)) if len <= 32 => {
+            has_zero_lane::<WIDE>(first, fill_first) | has_zero_lane::<WIDE>(last, fill_last)
+        }
+        _ => any_zero(octets.get(asns).unwrap_or_default(), WIDE),
     }
+}
+
+/// Whether a number of four octets, or two, is 0 where nothing is filled in.
+#[inline(always)]
+fn has_zero_lane<const WIDE: bool>(octets: &[u8; 16], fill: &[u8; 16]) -> bool {
+    const LOWEST: [u64; 2] = [0x0001_0001_0001_0001, 0x0000_0001_0000_0001];
+    let lowest = LOWEST[usize::from(WIDE)];
+    let highest = lowest << if WIDE { 31 } else { 15 };
+    let filled = u128::from_ne_bytes(*octets) | u128::from_ne_bytes(*fill);
+    // Taking 1 away borrows from the highest bit of a lane that is 0, and of no other but those above it.
+    let borrows = |lanes: u64| lanes.wrapping_sub(lowest) & !lanes;
+    (borrows(filled as u64) | borrows((filled >> 64) as u64)) & highest != 0
 }
 
 /// Checks a path's value: segments known, not empty, not cut short (RFC 7606 section 7.2), free of AS 0 (RFC 7607).
@@ -407,8 +437,7 @@ pub(crate) fn check(value: &[u8], wide: bool, confederation: bool) -> Result<(),
         if kind.is_confederation() && !confederation {
             return Err(ErrorCode::ConfederationSegment);
         }
-        let zero = if wide { asns.as_chunks().0.contains(&[0; 4]) } else { asns.as_chunks().0.contains(&[0; 2]) };
-        if zero {
+        if any_zero(asns, wide) {
             return Err(ErrorCode::AsZero);
         }
         rest = after;

@@ -120,6 +120,7 @@ mod sealed {
 impl Listed for Community {
     const LEN: usize = 4;
 
+    #[inline]
     fn read(octets: &[u8]) -> Option<Self> {
         octets.first_chunk().map(|octets| Self(u32::from_be_bytes(*octets)))
     }
@@ -132,6 +133,7 @@ impl Listed for Community {
 impl Listed for LargeCommunity {
     const LEN: usize = 12;
 
+    #[inline]
     fn read(octets: &[u8]) -> Option<Self> {
         let octets = u128::from_be_bytes({
             let mut wide = [0; 16];
@@ -151,6 +153,7 @@ impl Listed for LargeCommunity {
 impl Listed for Ipv4Addr {
     const LEN: usize = 4;
 
+    #[inline]
     fn read(octets: &[u8]) -> Option<Self> {
         octets.first_chunk::<4>().map(|octets| Self::from(*octets))
     }
@@ -196,6 +199,11 @@ impl<T: Listed> Iterator for List<'_, T> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         let len = self.rest.len() / T::LEN;
         (len, Some(len))
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, T) -> B>(self, init: B, f: F) -> B {
+        self.rest.chunks_exact(T::LEN).filter_map(T::read).fold(init, f)
     }
 }
 

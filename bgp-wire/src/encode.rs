@@ -2,10 +2,10 @@
 
 mod routes;
 
-use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical, is_plainly_sound};
+use crate::attributes::{Attributes, RawAttribute, code, expected_flags, flag, is_canonical, split_plain};
 use crate::family::PREFIX_ROOM;
 use crate::frame::{self, HEADER_LEN};
-use crate::{AS_TRANS, AfiSafi, AttributesBuilder, DecodeCtx, EncodeCtx, Family, NextHop, PeerKind};
+use crate::{AS_TRANS, AfiSafi, AttributesBuilder, EncodeCtx, Family, NextHop};
 use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 use core::fmt;
@@ -67,15 +67,41 @@ pub struct UpdateEncoder {
     ctx: EncodeCtx,
     /// Kept between messages for its memory.
     layout: Layout,
-    /// Room in which the routes of a message are written, before they are copied to their place in one piece.
-    routes: Vec<u8>,
+}
+
+/// A message as it grows. Its memory is kept and never cleared, so that octets are written to it without more ado.
+#[derive(Debug, Default)]
+struct Draft {
+    memory: Vec<u8>,
+    len: usize,
+}
+
+impl Draft {
+    /// So many octets of memory at `at`, and then some; nothing is lost.
+    #[inline(always)]
+    fn room(&mut self, at: usize, len: usize) -> &mut [u8] {
+        if self.memory.len() < at + len {
+            self.memory.resize(2 * (at + len), 0);
+        }
+        &mut self.memory[at..]
+    }
+
+    #[inline(always)]
+    fn put(&mut self, octets: &[u8]) {
+        self.room(self.len, octets.len())[..octets.len()].copy_from_slice(octets);
+        self.len += octets.len();
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.memory[..self.len]
+    }
 }
 
 /// What the messages of one call have in common: everything but the routes.
 #[derive(Debug, Default)]
 struct Layout {
     /// The header and what stands between it and the routes.
-    head: Vec<u8>,
+    head: Draft,
     /// What stands after the routes.
     tail: Vec<u8>,
     /// Offset of a 2-octet length that counts up to the end of the message.
@@ -85,9 +111,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn clear(&mut self) {
-        self.head.clear();
-        self.head.extend_from_slice(&frame::header(0, frame::UPDATE));
+    /// Starts with a header and these octets.
+    #[inline(always)]
+    fn start(&mut self, octets: &[u8]) {
+        self.head.len = 0;
+        self.head.put(&frame::header(0, frame::UPDATE));
+        self.head.put(octets);
         self.tail.clear();
         self.to_end = None;
         self.to_tail = None;
@@ -95,42 +124,43 @@ impl Layout {
 
     /// Starts a message whose routes are in a multiprotocol attribute, the first of its attributes (RFC 7606 section 5.1).
     fn start_multiprotocol(&mut self, code: u8, family: AfiSafi) {
-        self.to_end = Some(HEADER_LEN + 2);
-        self.to_tail = Some(HEADER_LEN + 6);
         let [afi0, afi1] = family.afi.to_be_bytes();
         let flags = flag::OPTIONAL | flag::EXTENDED_LENGTH;
-        self.head.extend_from_slice(&[0, 0, 0, 0, flags, code, 0, 0, afi0, afi1, family.safi]);
+        self.start(&[0, 0, 0, 0, flags, code, 0, 0, afi0, afi1, family.safi]);
+        self.to_end = Some(HEADER_LEN + 2);
+        self.to_tail = Some(HEADER_LEN + 6);
     }
 
     fn put_next_hop(&mut self, addresses: &[Ipv6Addr]) {
-        self.head.push(16 * addresses.len() as u8);
-        addresses.iter().for_each(|address| self.head.extend_from_slice(&address.octets()));
+        self.head.put(&[16 * addresses.len() as u8]);
+        addresses.iter().for_each(|address| self.head.put(&address.octets()));
         // Reserved.
-        self.head.push(0);
+        self.head.put(&[0]);
     }
 
-    /// Appends a message with these routes.
-    fn put(&self, routes: &[u8], out: &mut BytesMut) {
-        let at = out.len();
-        out.reserve(self.head.len() + routes.len() + self.tail.len());
-        out.extend_from_slice(&self.head);
-        out.extend_from_slice(routes);
-        self.finish(at, out);
+    /// Appends the message whose routes were written behind the head and end at `routes_end`.
+    #[inline(always)]
+    fn send(&mut self, routes_end: usize, out: &mut BytesMut) {
+        let end = routes_end + self.tail.len();
+        if end > routes_end {
+            self.head.room(routes_end, self.tail.len())[..self.tail.len()].copy_from_slice(&self.tail);
+        }
+        let message = &mut self.head.memory[..end];
+        put_lengths(message, (self.to_end, self.to_tail), routes_end);
+        out.extend_from_slice(message);
     }
+}
 
-    /// Completes the message that starts at `at` and goes to the end of `out`.
-    fn finish(&self, at: usize, out: &mut BytesMut) {
-        let routes_end = out.len() - at;
-        out.put_slice(&self.tail);
-        let message = &mut out[at..];
-        let end = message.len();
-        let mut put =
-            |offset: usize, length: usize| message[offset..offset + 2].copy_from_slice(&(length as u16).to_be_bytes());
-        put(16, end);
-        for (field, counted) in [(self.to_end, end), (self.to_tail, routes_end)] {
-            if let Some(field) = field {
-                put(field, counted - (field + 2));
-            }
+/// Puts the lengths into a message, its own and those at the two offsets: up to its end, and up to the end of its routes.
+#[inline(always)]
+fn put_lengths(message: &mut [u8], (to_end, to_tail): (Option<usize>, Option<usize>), routes_end: usize) {
+    let end = message.len();
+    let mut put =
+        |offset: usize, length: usize| message[offset..offset + 2].copy_from_slice(&(length as u16).to_be_bytes());
+    put(16, end);
+    for (field, counted) in [(to_end, end), (to_tail, routes_end)] {
+        if let Some(field) = field {
+            put(field, counted - (field + 2));
         }
     }
 }
@@ -138,7 +168,7 @@ impl Layout {
 impl UpdateEncoder {
     /// An encoder for what was negotiated.
     pub fn new(ctx: EncodeCtx) -> Self {
-        Self { ctx, layout: Layout::default(), routes: Vec::new() }
+        Self { ctx, layout: Layout::default() }
     }
 
     /// What was negotiated.
@@ -184,15 +214,23 @@ impl UpdateEncoder {
     ) -> Result<(), EncodeError> {
         let family = F::AFI_SAFI;
         let layout = &mut self.layout;
-        layout.clear();
         let addresses: &[Ipv6Addr] = match &next_hop {
             NextHop::Ipv4(address) if family == AfiSafi::IPV4_UNICAST => {
                 // The attributes do not change from message to message, so that their length is known here.
                 const START: usize = HEADER_LEN + 4;
-                layout.head.extend_from_slice(&[0; 4]);
-                write_attributes(attributes, self.ctx.as4, Some(address.octets()), &mut layout.head);
-                let length = (layout.head.len() - START).min(usize::from(u16::MAX)) as u16;
-                layout.head[START - 2..START].copy_from_slice(&length.to_be_bytes());
+                layout.start(&[0; 4]);
+                if let Some((before, after)) = attributes.split().filter(|_| self.ctx.as4) {
+                    let [a, b, c, d] = address.octets();
+                    layout.head.put(before);
+                    layout.head.put(&[flag::TRANSITIVE, code::NEXT_HOP, 4, a, b, c, d]);
+                    layout.head.put(after);
+                } else {
+                    let mut octets = Vec::new();
+                    write_attributes(attributes, self.ctx.as4, Some(address.octets()), &mut octets);
+                    layout.head.put(&octets);
+                }
+                let length = (layout.head.len - START).min(usize::from(u16::MAX)) as u16;
+                layout.head.memory[START - 2..START].copy_from_slice(&length.to_be_bytes());
                 return self.pack::<F>(keys, out);
             }
             NextHop::Ipv6(address) => &[*address],
@@ -211,9 +249,8 @@ impl UpdateEncoder {
 
     /// Appends UPDATEs that withdraw the routes; without routes, nothing.
     pub fn withdraw<F: Family>(&mut self, keys: impl IntoIterator<Item = (Option<u32>, F::Key)>, out: &mut BytesMut) {
-        self.layout.clear();
         if F::AFI_SAFI == AfiSafi::IPV4_UNICAST {
-            self.layout.head.extend_from_slice(&[0; 2]);
+            self.layout.start(&[0; 2]);
             self.layout.to_tail = Some(HEADER_LEN);
             // No attributes.
             self.layout.tail.extend_from_slice(&[0; 2]);
@@ -244,37 +281,39 @@ impl UpdateEncoder {
     ) -> Result<(), EncodeError> {
         /// Octets that writing a route may touch.
         const ROOM: usize = 4 + PREFIX_ROOM;
-        let Self { ctx, layout, routes } = self;
-        let (limit, around) = (ctx.max_len(), layout.head.len() + layout.tail.len());
+        let Self { ctx, layout } = self;
+        let (limit, head) = (ctx.max_len(), layout.head.len);
+        let around = head + layout.tail.len();
         let room = limit.saturating_sub(around);
         let add_path = ctx.add_path.contains(F::AFI_SAFI);
+        let skip = if add_path { 4 } else { 0 };
         let before = out.len();
-        let mut end = 0;
+        // Offset in the draft.
+        let mut end = head;
         for (path_id, key) in keys {
-            if routes.len() < end + ROOM {
-                routes.resize(2 * end + 16 * ROOM, 0);
-            }
-            let skip = if add_path { 4 } else { 0 };
             // There is always that much room.
-            if let Some(slot) = routes[end + skip..].first_chunk_mut() {
-                let taken = skip + F::write(key, slot);
-                if add_path {
-                    routes[end..end + 4].copy_from_slice(&path_id.unwrap_or(0).to_be_bytes());
-                }
-                if end + taken > room {
-                    if taken > room {
-                        out.truncate(before);
-                        return Err(EncodeError::AttributesTooLong { needed: around + taken, limit });
-                    }
-                    layout.put(&routes[..end], out);
-                    routes.copy_within(end..end + taken, 0);
-                    end = 0;
-                }
-                end += taken;
+            let Some((id, slot)) = layout.head.room(end, ROOM).split_at_mut_checked(skip) else { continue };
+            let Some(slot) = slot.first_chunk_mut() else { continue };
+            if add_path {
+                id.copy_from_slice(&path_id.unwrap_or(0).to_be_bytes());
             }
+            let taken = skip + F::write(key, slot);
+            if end - head + taken > room {
+                if taken > room {
+                    out.truncate(before);
+                    return Err(EncodeError::AttributesTooLong { needed: around + taken, limit });
+                }
+                // The tail goes where the route is that did not fit.
+                let mut route = [0; ROOM];
+                route[..taken].copy_from_slice(&layout.head.memory[end..end + taken]);
+                layout.send(end, out);
+                layout.head.memory[head..head + taken].copy_from_slice(&route[..taken]);
+                end = head;
+            }
+            end += taken;
         }
-        if end > 0 {
-            layout.put(&routes[..end], out);
+        if end > head {
+            layout.send(end, out);
         }
         Ok(())
     }
@@ -288,6 +327,13 @@ struct Block<'a> {
     built: bool,
 }
 
+impl<'a> Block<'a> {
+    /// What stands before NEXT_HOP and what after it, where no more than a look is needed to tell.
+    fn split(self) -> Option<(&'a [u8], &'a [u8])> {
+        if self.built { Some(split_built(self.octets)) } else { split_plain(self.octets) }
+    }
+}
+
 /// What stands before NEXT_HOP in a canonical block, and what after it.
 fn split_built(block: &[u8]) -> (&[u8], &[u8]) {
     let mut middle = 0;
@@ -299,36 +345,11 @@ fn split_built(block: &[u8]) -> (&[u8], &[u8]) {
     block.split_at(middle)
 }
 
-/// A canonical block of nothing but usual, sound attributes, which needs no change for a session with 4-octet AS numbers: what stands
-/// before NEXT_HOP and what after it.
-fn split_plain(block: &[u8]) -> Option<(&[u8], &[u8])> {
-    let ctx = DecodeCtx { as4: true, peer: PeerKind::Unknown, ..DecodeCtx::default() };
-    let (mut rest, mut last, mut middle) = (block, 0, 0);
-    while !rest.is_empty() {
-        let (attribute, taken) = RawAttribute::read(rest)?;
-        let canonical = attribute.code > last && is_canonical(attribute.code);
-        if !canonical || !is_plainly_sound(&attribute, &ctx) {
-            return None;
-        }
-        last = attribute.code;
-        rest = &rest[taken..];
-        if last < code::NEXT_HOP {
-            middle = block.len() - rest.len();
-        }
-    }
-    Some(block.split_at(middle))
-}
-
 /// Writes the attributes of a canonical block as the session has them, with NEXT_HOP in its place.
-fn write_attributes(block: Block<'_>, as4: bool, next_hop: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    let Block { octets: block, built } = block;
-    if as4 && let Some((before, after)) = if built { Some(split_built(block)) } else { split_plain(block) } {
-        out.reserve(block.len() + 7);
-        out.extend_from_slice(before);
-        if let Some([a, b, c, d]) = next_hop {
-            out.extend_from_slice(&[flag::TRANSITIVE, code::NEXT_HOP, 4, a, b, c, d]);
-        }
-        return out.extend_from_slice(after);
+fn write_attributes(attributes: Block<'_>, as4: bool, next_hop: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let block = attributes.octets;
+    if as4 && next_hop.is_none() && attributes.split().is_some() {
+        return out.extend_from_slice(block);
     }
     let attributes = Attributes::canonical(block);
     let mut next_hop = next_hop;

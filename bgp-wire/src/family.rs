@@ -197,6 +197,17 @@ pub trait Family: sealed::Sealed + Copy + fmt::Debug + 'static {
     #[doc(hidden)]
     const USUAL_OCTETS: usize;
 
+    /// Whether the field is prefixes of such lengths and nothing else, by a quick look: false says nothing.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn are_usual(field: &[u8]) -> bool {
+        field.is_empty()
+    }
+
+    /// Reads the prefix at the start of `rest` if it is of such a length. `None` says nothing.
+    #[doc(hidden)]
+    fn read_usual(rest: &[u8]) -> Option<Self::Key>;
+
     /// Reads the prefix at the start of `rest`: the key and the octets it took. `None` at the end, or where the octets are no prefix.
     #[doc(hidden)]
     fn read(rest: &[u8]) -> Option<(Self::Key, usize)>;
@@ -222,14 +233,45 @@ impl Family for Ipv4Unicast {
     const USUAL: core::ops::RangeInclusive<u8> = 17..=24;
     const USUAL_OCTETS: usize = 4;
 
+    // Four prefixes at a time, and the last four again: a field of any number of prefixes up to eight takes no loop, at whose end the
+    // processor would not know where to go on.
+    #[inline(always)]
+    fn are_usual(field: &[u8]) -> bool {
+        const LANES: u64 = 1 << 32 | 1;
+        const START: u64 = *Ipv4Unicast::USUAL.start() as u64;
+        // What is left of two lengths, less the least usual one, when those of the usual ones are taken away. A shorter one borrows from
+        // the lane above, but has shown itself by then.
+        let beyond_of_two = |octets: u64| (octets & (LANES * 0xff)).wrapping_sub(LANES * START) & !(LANES * 7);
+        let beyond = |four: &[u8; 16]| {
+            let four = u128::from_le_bytes(*four);
+            beyond_of_two(four as u64) | beyond_of_two((four >> 64) as u64)
+        };
+        let is_usual = |at: usize| field.get(at).is_some_and(|length| Self::USUAL.contains(length));
+        match (field.first_chunk(), field.last_chunk()) {
+            _ if !field.len().is_multiple_of(4) => false,
+            (Some(first), Some(last)) => {
+                let all = beyond(first) | beyond(last);
+                all == 0 && (field.len() <= 32 || field.as_chunks().0.iter().all(|four| beyond(four) == 0))
+            }
+            _ => field.is_empty() || is_usual(0) && is_usual(field.len() / 8 * 4) && is_usual(field.len() - 4),
+        }
+    }
+
+    #[inline(always)]
+    fn read_usual(rest: &[u8]) -> Option<Ipv4Net> {
+        // A mask that is looked up costs less than one that is shifted into place.
+        const MASKS: [u32; 8] = [!0 << 15, !0 << 14, !0 << 13, !0 << 12, !0 << 11, !0 << 10, !0 << 9, !0 << 8];
+        let word = u32::from_be_bytes(*rest.first_chunk()?);
+        let above = (word >> 24).wrapping_sub(u32::from(*Self::USUAL.start()));
+        let mask = MASKS.get(above as usize)?;
+        Ipv4Net::new(Ipv4Addr::from_bits(word << 8 & mask), Self::USUAL.start() + above as u8).ok()
+    }
+
     // One wide load in place of a loop over one to four octets; the last few prefixes of a field may lack the octets for it.
     #[inline]
     fn read(rest: &[u8]) -> Option<(Ipv4Net, usize)> {
-        if let Some(word) = rest.first_chunk::<4>()
-            && Self::USUAL.contains(&word[0])
-        {
-            let address = u32::from_be_bytes(*word) << 8 & u32::MAX << (32 - word[0]);
-            return Ipv4Net::new(address.into(), word[0]).ok().map(|key| (key, Self::USUAL_OCTETS));
+        if let Some(key) = Self::read_usual(rest) {
+            return Some((key, Self::USUAL_OCTETS));
         }
         let word = match rest.first_chunk::<8>() {
             Some(wide) => u64::from_be_bytes(*wide),
@@ -263,15 +305,32 @@ impl Family for Ipv6Unicast {
     const USUAL: core::ops::RangeInclusive<u8> = 41..=48;
     const USUAL_OCTETS: usize = 7;
 
+    // As with IPv4: the first eight, of which the last stands for those that are not there.
+    #[inline(always)]
+    fn are_usual(field: &[u8]) -> bool {
+        let Some(last) = field.len().checked_sub(Self::USUAL_OCTETS) else { return field.is_empty() };
+        let is_usual = |at: usize| field.get(at).is_some_and(|length| Self::USUAL.contains(length));
+        field.len().is_multiple_of(Self::USUAL_OCTETS)
+            && (0..8).fold(true, |all, index| all & is_usual(last.min(Self::USUAL_OCTETS * index)))
+            && (8..=last / Self::USUAL_OCTETS).all(|index| is_usual(Self::USUAL_OCTETS * index))
+    }
+
+    #[inline(always)]
+    fn read_usual(rest: &[u8]) -> Option<Ipv6Net> {
+        let (&[length, octets @ ..], _) = rest.split_first_chunk::<9>()?;
+        if !Self::USUAL.contains(&length) {
+            return None;
+        }
+        let address = u128::from(u64::from_be_bytes(octets) & u64::MAX << (64 - length)) << 64;
+        Ipv6Net::new(address.into(), length).ok()
+    }
+
     #[inline]
     fn read(rest: &[u8]) -> Option<(Ipv6Net, usize)> {
-        let (&length, octets) = rest.split_first()?;
-        if let Some(word) = octets.first_chunk::<8>()
-            && Self::USUAL.contains(&length)
-        {
-            let address = u128::from(u64::from_be_bytes(*word) & u64::MAX << (64 - length)) << 64;
-            return Ipv6Net::new(address.into(), length).ok().map(|key| (key, Self::USUAL_OCTETS));
+        if let Some(key) = Self::read_usual(rest) {
+            return Some((key, Self::USUAL_OCTETS));
         }
+        let (&length, octets) = rest.split_first()?;
         let wide = match octets.first_chunk::<16>() {
             Some(wide) => u128::from_be_bytes(*wide),
             None => {

@@ -21,7 +21,6 @@
 //! | What | allocates at most |
 //! |---|---|
 //! | [`Message::parse`], the views it gives, [`mrt::Reader`], BMP | nothing; a NOTIFICATION and an error, the octets they quote |
-//! | [`Update::faults`], if there are any | 16 octets for each of the message |
 //! | [`Update::canonical_attributes`], [`AttributesBuilder::from_canonical`] | 4 for each of the message or block |
 //! | [`AsPathBuf`] of a view | 16 for each of the attribute |
 //! | [`OpenBuf`] of a view | 64 for each of the message |

@@ -60,6 +60,31 @@ impl<F: Family> Iterator for Nlri<'_, F> {
         Some((path_id, key))
     }
 
+    #[inline(always)]
+    fn fold<B, G: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: G) -> B {
+        let mut folded = init;
+        if !self.add_path {
+            loop {
+                while let Some(key) = F::read_usual(self.rest)
+                    && let Some(rest) = self.rest.get(F::USUAL_OCTETS..)
+                {
+                    folded = f(folded, (None, key));
+                    self.rest = rest;
+                }
+                if self.rest.is_empty() {
+                    return folded;
+                }
+                let Some((key, rest)) = unusual::<F>(self.rest) else { return folded };
+                folded = f(folded, (None, key));
+                self.rest = rest;
+            }
+        }
+        for route in self {
+            folded = f(folded, route);
+        }
+        folded
+    }
+
     /// The exact number of routes, for which their lengths are walked through.
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -80,10 +105,17 @@ impl<F: Family> ExactSizeIterator for Nlri<'_, F> {}
 
 impl<F: Family> FusedIterator for Nlri<'_, F> {}
 
+/// The prefix at the start, of any length, and what comes after it.
+#[inline(never)]
+fn unusual<F: Family>(rest: &[u8]) -> Option<(F::Key, &[u8])> {
+    let (key, taken) = F::read(rest)?;
+    Some((key, rest.get(taken..)?))
+}
+
 /// Checks that a field is whole routes. On a prefix that is too long or cut short, gives its offset in the field.
 #[inline(always)]
 pub(crate) fn check<F: Family>(field: &[u8], add_path: bool) -> Result<(), usize> {
-    walk::<F>(field, add_path, || {})
+    if !add_path && F::are_usual(field) { Ok(()) } else { walk::<F>(field, add_path, || {}) }
 }
 
 /// Walks the length octets of a field.

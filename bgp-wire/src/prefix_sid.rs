@@ -118,7 +118,8 @@ impl<'a> PrefixSidTlv<'a> {
     /// `None` if the value does not follow the rules of its kind.
     fn read(kind: u8, value: &'a [u8]) -> Option<Self> {
         match (kind, value) {
-            (LABEL_INDEX, &[0, a, b, c, d, e, f]) => {
+            // The first octet is reserved and ignored.
+            (LABEL_INDEX, &[_, a, b, c, d, e, f]) => {
                 Some(Self::LabelIndex { flags: u16::from_be_bytes([a, b]), index: u32::from_be_bytes([c, d, e, f]) })
             }
             (ORIGINATOR_SRGB, &[a, b, ref ranges @ ..]) if !ranges.is_empty() => {
@@ -222,10 +223,8 @@ impl Srv6Sid {
 pub(crate) fn is_sound(value: &[u8]) -> bool {
     let mut rest = value;
     while let Some((kind, value)) = split_tlv(&mut rest) {
-        // The reserved octet of a label index is ignored.
-        let lenient = kind == LABEL_INDEX && value.len() == 7;
         let known = matches!(kind, LABEL_INDEX | ORIGINATOR_SRGB | SRV6_L3_SERVICE | SRV6_L2_SERVICE);
-        if known && !lenient && PrefixSidTlv::read(kind, value).is_none() {
+        if known && PrefixSidTlv::read(kind, value).is_none() {
             return false;
         }
     }

@@ -12,6 +12,7 @@ use crate::{Action, AfiSafi, DecodeCtx, ErrorCode, FamilySet, Fault, Malformed};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::ops::ControlFlow;
 
 /// Where a route's packets go next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -283,15 +284,9 @@ impl<'a> Update<'a> {
     }
 
     /// Everything that is wrong with the message, in its order. Looks through the message again, and only if there is something.
-    pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
-        let mut faults = Vec::new();
-        if self.index.action.is_some() {
-            // The outcome is known; what is wanted here is only what was met on the way.
-            let _ = Fields::split(self.frame, &self.index.ctx).and_then(|fields| {
-                examine_further(fields, &self.index.ctx, (Standing::default(), 0), &mut |fault| faults.push(fault))
-            });
-        }
-        faults.into_iter()
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + use<'a> {
+        let fields = self.index.action.and_then(|_| Fields::split(self.frame, &self.index.ctx).ok());
+        Faults(fields.map(|fields| Pass::new(fields, &self.index.ctx, fields.plain_run(&self.index.ctx))))
     }
 
     /// The strongest action any fault asks for: `None` for a sound message, never [`Action::SessionReset`]. From
@@ -413,31 +408,59 @@ struct Fields<'a> {
     plain: &'a [u8],
 }
 
+/// Splits off a field that starts at the offset with its length in two octets.
+#[inline(always)]
+fn split_field(frame: &[u8], start: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = frame.get(start..)?.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// What is wrong where a field runs past the end of the message.
+#[cold]
+fn unsplit(offset: usize) -> Malformed {
+    Malformed::new(ErrorCode::MalformedAttributeList, offset)
+}
+
+/// Checks the routes of the two plain fields, the second of which starts at the offset.
+#[inline(never)]
+fn check_routes(withdrawn: &[u8], plain: &[u8], offset: usize, add_path: bool) -> Result<(), Malformed> {
+    for (field, offset) in [(withdrawn, WITHDRAWN_START), (plain, offset)] {
+        nlri::check::<Ipv4Unicast>(field, add_path)
+            .map_err(|at| Malformed::new(ErrorCode::InvalidNetworkField, offset + at))?;
+    }
+    Ok(())
+}
+
 impl<'a> Fields<'a> {
     /// Finds the fields, and checks the routes of the two plain ones.
-    #[inline]
+    #[inline(always)]
     fn split(frame: &'a [u8], ctx: &DecodeCtx) -> Result<Self, Malformed> {
-        let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
-        // Splits off a field that starts with its length in two octets.
-        let field = |start: usize| {
-            let (length, rest) = frame.get(start..)?.split_first_chunk()?;
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-        };
-        let (withdrawn, _) = field(HEADER_LEN).ok_or_else(|| attribute_list(HEADER_LEN))?;
+        let Some((withdrawn, _)) = split_field(frame, HEADER_LEN) else { return Err(unsplit(HEADER_LEN)) };
         let withdrawn_end = WITHDRAWN_START + withdrawn.len();
-        let (block, plain) = field(withdrawn_end).ok_or_else(|| attribute_list(withdrawn_end))?;
+        let Some((block, plain)) = split_field(frame, withdrawn_end) else { return Err(unsplit(withdrawn_end)) };
         let start = withdrawn_end + 2;
         let add_path = ctx.add_path.contains(AfiSafi::IPV4_UNICAST);
-        let check = |field, offset| {
-            nlri::check::<Ipv4Unicast>(field, add_path)
-                .map_err(|at| Malformed::new(ErrorCode::InvalidNetworkField, offset + at))
-        };
-        check(withdrawn, WITHDRAWN_START)?;
-        check(plain, start + block.len())?;
+        if !withdrawn.is_empty() || add_path || !Ipv4Unicast::are_usual(plain) {
+            check_routes(withdrawn, plain, start + block.len(), add_path)?;
+        }
         Ok(Self { frame, block, start, plain })
     }
 
-    #[inline]
+    /// The usual, sound attributes that the block starts with, and where the first other one is. MP_REACH_NLRI is among them only if it
+    /// announces routes.
+    fn plain_run(&self, ctx: &DecodeCtx) -> (Standing, usize) {
+        let (mut standing, mut at) = (Standing::default(), 0);
+        if let [_, code::MP_REACH_NLRI, ..] = self.block
+            && let Some(taken) = usual_reach(self.block, ctx)
+        {
+            standing.insert(code::MP_REACH_NLRI, 0);
+            at = taken;
+        }
+        let octets = self.frame.get(self.start..).unwrap_or_default();
+        attributes::plain_run(octets, at..self.block.len(), standing, ctx)
+    }
+
+    #[inline(always)]
     fn index(&self, standing: Standing, ctx: &DecodeCtx) -> UpdateIndex {
         UpdateIndex {
             standing,
@@ -450,125 +473,245 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The one pass. Most messages have nothing but usual, sound attributes; what is more than that is left to [`examine_further`].
-#[inline]
+/// The one pass. Most messages have nothing but usual, sound attributes; what is more than that is left to [`Pass`].
+#[inline(always)]
 fn examine(frame: &[u8], ctx: &DecodeCtx) -> Result<UpdateIndex, Malformed> {
     let fields = Fields::split(frame, ctx)?;
-    let (standing, end) = attributes::plain_run(fields.block, ctx);
-    if end == fields.block.len() && (fields.plain.is_empty() || standing.has_mandatory()) {
+    if let [_, code::MP_REACH_NLRI, ..] = fields.block {
+        return examine_attributes(frame, fields.start, fields.block.len(), ctx);
+    }
+    let octets = frame.get(fields.start..).unwrap_or_default();
+    let (standing, at) = attributes::plain_run(octets, 0..fields.block.len(), Standing::default(), ctx);
+    if at == fields.block.len() && (fields.plain.is_empty() || standing.has_mandatory(true)) {
         return Ok(fields.index(standing, ctx));
     }
-    examine_further(fields, ctx, (standing, end), &mut |_| {})
+    examine_attributes(frame, fields.start, fields.block.len(), ctx)
 }
 
-/// The pass over the attributes from an offset on, before which all are sound. Tells `on_fault` of everything short of a reset.
+/// As [`examine`], from where the fields are known and checked on.
 #[inline(never)]
-fn examine_further(
-    fields: Fields<'_>,
-    ctx: &DecodeCtx,
-    (mut standing, mut at): (Standing, usize),
-    on_fault: &mut dyn FnMut(Fault),
-) -> Result<UpdateIndex, Malformed> {
-    let Fields { frame, block, start, plain } = fields;
-    let end = start + block.len();
-    let attribute_list = |offset| Malformed::new(ErrorCode::MalformedAttributeList, offset);
-    let mut action = None;
-    let mut withdrawing = None;
-    let mut fault = |fault: Fault| {
-        action = action.max(Some(fault.action));
-        if fault.action > Action::AttributeDiscard && withdrawing.is_none() {
-            withdrawing = Some(fault);
+fn examine_attributes(frame: &[u8], start: usize, len: usize, ctx: &DecodeCtx) -> Result<UpdateIndex, Malformed> {
+    let (block, plain) = frame.get(start..).and_then(|rest| rest.split_at_checked(len)).unwrap_or_default();
+    let fields = Fields { frame, block, start, plain };
+    let (standing, at) = fields.plain_run(ctx);
+    let announces = !plain.is_empty() || standing.contains(code::MP_REACH_NLRI);
+    if at == len && (!announces || standing.has_mandatory(!plain.is_empty())) {
+        return Ok(fields.index(standing, ctx));
+    }
+    Pass::new(fields, ctx, (standing, at)).outcome()
+}
+
+/// MP_REACH_NLRI with sound IPv6 unicast routes at the start of the block, where it belongs (RFC 7606 section 5.1), by a quick look: its
+/// octets.
+#[inline(never)]
+fn usual_reach(block: &[u8], ctx: &DecodeCtx) -> Option<usize> {
+    let (attribute, taken) = RawAttribute::read(block)?;
+    let reach = MpReach::read(attribute.value, *ctx)?;
+    let sound = attribute.flags & (flag::OPTIONAL | flag::TRANSITIVE) == flag::OPTIONAL
+        && reach.family == AfiSafi::IPV6_UNICAST
+        && matches!(reach.next_hop_octets.len(), 16 | 32)
+        && !reach.nlri_octets.is_empty()
+        && nlri::check::<Ipv6Unicast>(reach.nlri_octets, ctx.add_path.contains(AfiSafi::IPV6_UNICAST)).is_ok();
+    sound.then_some(taken)
+}
+
+/// The pass over all attributes of a message. It tells of everything short of a reset as it meets it, and can be stopped there and go on.
+struct Pass<'a> {
+    fields: Fields<'a>,
+    ctx: DecodeCtx,
+    /// How far in the block it is.
+    at: usize,
+    standing: Standing,
+    seen: Seen,
+    /// The second fault of an attribute that has two.
+    pending: Option<Fault>,
+    /// The attributes that routes must have and that were not looked for yet.
+    mandatory: &'static [u8],
+    /// Whether the message announces routes.
+    announces: bool,
+    is_cut_short: bool,
+    disables: FamilySet,
+}
+
+impl<'a> Pass<'a> {
+    /// From where [`Fields::plain_run`] ended.
+    fn new(fields: Fields<'a>, ctx: &DecodeCtx, (standing, at): (Standing, usize)) -> Self {
+        Self {
+            fields,
+            ctx: *ctx,
+            at,
+            standing,
+            seen: Seen::all_standing(standing),
+            pending: None,
+            mandatory: &[code::ORIGIN, code::AS_PATH, code::NEXT_HOP],
+            announces: !fields.plain.is_empty() || standing.contains(code::MP_REACH_NLRI),
+            is_cut_short: false,
+            disables: FamilySet::EMPTY,
         }
-        on_fault(fault);
-    };
-    let mut disables = FamilySet::EMPTY;
-    let mut seen = Seen::all_standing(standing);
-    let mut reaches = !plain.is_empty();
-    while at < block.len() {
-        let Some((attribute, taken)) = RawAttribute::read(&block[at..]) else {
-            let attribute = block.get(at + 1).copied();
-            if let Some(code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) = attribute {
-                // RFC 7606 section 3 j: its routes are not all there to be withdrawn.
-                return Err(Malformed { attribute, ..Malformed::new(ErrorCode::MalformedMultiprotocol, start + at) });
-            }
-            // RFC 7606 section 4: the routes are still found, since the list's own length gives its end.
-            fault(Fault {
-                action: Action::TreatAsWithdraw,
-                code: ErrorCode::AttributeLength,
-                attribute,
-                offset: start + at,
-            });
-            break;
-        };
-        if attributes::is_plainly_sound(&attribute, ctx) && seen.insert(attribute.code) {
-            standing.insert(attribute.code, at);
-            at += taken;
-            continue;
-        }
-        let octets = &block[at..at + taken];
-        let offset = start + at;
-        let reset = |code| Malformed { attribute: Some(attribute.code), ..Malformed::with_data(code, offset, octets) };
-        let kind = attribute.code;
-        let mut faulty = |action, code| fault(Fault { action, code, attribute: Some(kind), offset });
-        if !seen.insert(kind) {
-            if matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
-                return Err(Malformed { attribute: Some(kind), ..attribute_list(offset) });
-            }
-            faulty(Action::AttributeDiscard, ErrorCode::DuplicateAttribute);
-        } else if matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
-            if (attribute.flags ^ expected_flags(kind)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0 {
-                faulty(Action::TreatAsWithdraw, ErrorCode::AttributeFlags);
-            }
-            let checked = if kind == code::MP_REACH_NLRI {
-                let reach = MpReach::read(attribute.value, *ctx).ok_or(ErrorCode::MalformedMultiprotocol);
-                reaches |= reach.is_ok_and(|reach| !reach.nlri_octets.is_empty());
-                reach.and_then(|reach| reach.check())
-            } else {
-                let unreach = MpUnreach::read(attribute.value, *ctx).ok_or(ErrorCode::MalformedMultiprotocol);
-                unreach.and_then(|unreach| {
-                    let form = Form { family: unreach.family, withdrawn: true };
-                    check_multiprotocol_nlri(unreach.nlri_octets, form, ctx)
-                })
-            };
-            match checked {
-                Ok(()) => standing.insert(kind, at),
-                // RFC 7606 section 3 j: the family and the lengths are known, so that only its routes are lost.
-                Err(code @ ErrorCode::InvalidMultiprotocolNlri) => {
-                    faulty(Action::DisableFamily, code);
-                    // Both attributes start with the family.
-                    if let Some((&[a, b, safi], _)) = attribute.value.split_first_chunk() {
-                        disables.insert(AfiSafi::new(u16::from_be_bytes([a, b]), safi));
-                    }
-                }
-                Err(code) => return Err(reset(code)),
-            }
-        } else if is_known(kind) {
-            match attributes::check(&attribute, ctx) {
-                Ok(()) => standing.insert(kind, at),
-                Err((action, code)) => faulty(action, code),
-            }
-        } else if attribute.flags & flag::OPTIONAL == 0 {
-            return Err(reset(ErrorCode::UnrecognizedWellKnownAttribute));
-        }
-        at += taken;
     }
 
-    if reaches {
-        let mandatory = [(code::ORIGIN, true), (code::AS_PATH, true), (code::NEXT_HOP, !plain.is_empty())];
-        for (kind, needed) in mandatory {
-            if needed && !seen.contains_known(kind) {
-                let (action, code) = (Action::TreatAsWithdraw, ErrorCode::MissingWellKnownAttribute);
-                fault(Fault { action, code, attribute: Some(kind), offset: start });
+    /// The whole pass.
+    #[inline(never)]
+    fn outcome(mut self) -> Result<UpdateIndex, Malformed> {
+        let mut action = None;
+        let mut withdrawing = None;
+        let stopped = self.run(|fault| {
+            action = action.max(Some(fault.action));
+            if fault.action > Action::AttributeDiscard && withdrawing.is_none() {
+                withdrawing = Some(fault);
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        if let ControlFlow::Break(Err(malformed)) = stopped {
+            return Err(malformed);
+        }
+        let fields = &self.fields;
+        if let Some(fault) = withdrawing
+            && !self.announces
+            && (self.is_cut_short || !self.seen.is_only(code::MP_UNREACH_NLRI))
+        {
+            let end = fields.start + fields.block.len();
+            return Err(nothing_to_withdraw(&fault, &fields.frame[fault.offset..end]));
+        }
+        Ok(UpdateIndex { action, disables: self.disables, ..fields.index(self.standing, &self.ctx) })
+    }
+
+    /// Goes on to the end, or to the fault at which it is told to stop.
+    #[inline]
+    fn run<B>(&mut self, mut on_fault: impl FnMut(Fault) -> ControlFlow<B>) -> ControlFlow<Result<B, Malformed>> {
+        let mut tell = |fault| on_fault(fault).map_break(Ok);
+        if let Some(fault) = self.pending.take() {
+            tell(fault)?;
+        }
+        let Fields { block, start, plain, .. } = self.fields;
+        while let Some(rest) = block.get(self.at..).filter(|rest| !rest.is_empty()) {
+            let offset = start + self.at;
+            let Some((attribute, taken)) = RawAttribute::read(rest) else {
+                self.at = block.len();
+                self.is_cut_short = true;
+                match cut_short(rest, offset) {
+                    Ok(fault) => tell(fault)?,
+                    Err(malformed) => return ControlFlow::Break(Err(malformed)),
+                }
+                break;
+            };
+            let (at, kind) = (self.at, attribute.code);
+            self.at += taken;
+            let multiprotocol = matches!(kind, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI);
+            let fault = if !self.seen.insert(kind) {
+                if multiprotocol {
+                    let twice = Malformed::new(ErrorCode::MalformedAttributeList, offset);
+                    return ControlFlow::Break(Err(Malformed { attribute: Some(kind), ..twice }));
+                }
+                Some((Action::AttributeDiscard, ErrorCode::DuplicateAttribute))
+            } else if attributes::is_plainly_sound(&attribute, &self.ctx) {
+                self.standing.insert(kind, at);
+                None
+            } else if multiprotocol {
+                match self.multiprotocol(&attribute, at, &rest[..taken]) {
+                    Ok(fault) => fault,
+                    Err(malformed) => return ControlFlow::Break(Err(malformed)),
+                }
+            } else if is_known(kind) {
+                let checked = attributes::check(&attribute, &self.ctx);
+                self.standing.insert_if(checked.is_ok(), kind, at);
+                checked.err()
+            } else if attribute.flags & flag::OPTIONAL == 0 {
+                let unrecognized = ErrorCode::UnrecognizedWellKnownAttribute;
+                return ControlFlow::Break(Err(reset(unrecognized, kind, offset, &rest[..taken])));
+            } else {
+                None
+            };
+            if let Some((action, code)) = fault {
+                tell(Fault { action, code, attribute: Some(kind), offset })?;
+                if let Some(fault) = self.pending.take() {
+                    tell(fault)?;
+                }
             }
         }
+        while let Some((&kind, others)) = self.mandatory.split_first() {
+            self.mandatory = others;
+            let needed = if kind == code::NEXT_HOP { !plain.is_empty() } else { self.announces };
+            if needed && !self.seen.contains_known(kind) {
+                let (action, code) = (Action::TreatAsWithdraw, ErrorCode::MissingWellKnownAttribute);
+                tell(Fault { action, code, attribute: Some(kind), offset: start })?;
+            }
+        }
+        ControlFlow::Continue(())
     }
-    if let Some(fault) = withdrawing
-        && !reaches
-        && !(at >= block.len() && seen.is_only(code::MP_UNREACH_NLRI))
-    {
-        return Err(nothing_to_withdraw(&fault, &frame[fault.offset..end]));
+
+    /// Holds one of the two multiprotocol attributes, of these octets at this place, against its rule. Where it has two faults, the
+    /// second is left pending.
+    #[inline(never)]
+    fn multiprotocol(
+        &mut self,
+        attribute: &RawAttribute<'_>,
+        at: usize,
+        octets: &[u8],
+    ) -> Result<Option<(Action, ErrorCode)>, Malformed> {
+        let (kind, offset) = (attribute.code, self.fields.start + at);
+        let flags_differ = (attribute.flags ^ expected_flags(kind)) & (flag::OPTIONAL | flag::TRANSITIVE) != 0;
+        let flags = flags_differ.then_some((Action::TreatAsWithdraw, ErrorCode::AttributeFlags));
+        let checked = if kind == code::MP_REACH_NLRI {
+            let reach = MpReach::read(attribute.value, self.ctx).ok_or(ErrorCode::MalformedMultiprotocol);
+            self.announces |= reach.is_ok_and(|reach| !reach.nlri_octets.is_empty());
+            reach.and_then(|reach| reach.check())
+        } else {
+            let unreach = MpUnreach::read(attribute.value, self.ctx).ok_or(ErrorCode::MalformedMultiprotocol);
+            unreach.and_then(|unreach| {
+                let form = Form { family: unreach.family, withdrawn: true };
+                check_multiprotocol_nlri(unreach.nlri_octets, form, &self.ctx)
+            })
+        };
+        match checked {
+            Ok(()) => self.standing.insert(kind, at),
+            // RFC 7606 section 3 j: the family and the lengths are known, so that only its routes are lost.
+            Err(code @ ErrorCode::InvalidMultiprotocolNlri) => {
+                // Both attributes start with the family.
+                if let Some((&[a, b, safi], _)) = attribute.value.split_first_chunk() {
+                    self.disables.insert(AfiSafi::new(u16::from_be_bytes([a, b]), safi));
+                }
+                let disable = (Action::DisableFamily, code);
+                if flags.is_none() {
+                    return Ok(Some(disable));
+                }
+                self.pending = Some(Fault { action: disable.0, code, attribute: Some(kind), offset });
+            }
+            Err(code) => return Err(reset(code, kind, offset, octets)),
+        }
+        Ok(flags)
     }
-    Ok(UpdateIndex { action, disables, ..fields.index(standing, ctx) })
+}
+
+#[cold]
+fn reset(code: ErrorCode, attribute: u8, offset: usize, octets: &[u8]) -> Malformed {
+    Malformed { attribute: Some(attribute), ..Malformed::with_data(code, offset, octets) }
+}
+
+/// What an attribute list is that ends within the attribute that these octets begin.
+#[cold]
+fn cut_short(rest: &[u8], offset: usize) -> Result<Fault, Malformed> {
+    let attribute = rest.get(1).copied();
+    if let Some(code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) = attribute {
+        // RFC 7606 section 3 j: its routes are not all there to be withdrawn.
+        return Err(Malformed { attribute, ..Malformed::new(ErrorCode::MalformedMultiprotocol, offset) });
+    }
+    // RFC 7606 section 4: the routes are still found, since the list's own length gives its end.
+    Ok(Fault { action: Action::TreatAsWithdraw, code: ErrorCode::AttributeLength, attribute, offset })
+}
+
+/// The faults of a message, met in a second pass.
+struct Faults<'a>(Option<Pass<'a>>);
+
+impl Iterator for Faults<'_> {
+    type Item = Fault;
+
+    fn next(&mut self) -> Option<Fault> {
+        match self.0.as_mut()?.run(ControlFlow::Break) {
+            ControlFlow::Break(Ok(fault)) => Some(fault),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a fault that asks for more than to discard an attribute, in a message that has attributes for routes and no routes:

@@ -90,6 +90,14 @@ fn segment_identifiers_of_a_prefix_are_read() {
 }
 
 #[test]
+fn the_reserved_octet_of_a_label_index_is_ignored() {
+    let octets = announcing_with(&[0xc0, 40, 10, 1, 0, 7, 0xff, 0, 0, 0, 0, 0, 100]);
+    let update = Update::parse(&octets, &EXTERNAL).unwrap();
+    let index = PrefixSidTlv::LabelIndex { flags: 0, index: 100 };
+    assert_eq!((update.action(), update.attributes().prefix_sid().collect()), (None, vec![index]));
+}
+
+#[test]
 fn what_is_said_of_a_link_is_carried_unread() {
     let octets = announcing_with(&[0x80, 29, 8, 4, 4, 0, 4, 10, 0, 0, 1]);
     let update = Update::parse(&octets, &EXTERNAL).unwrap();

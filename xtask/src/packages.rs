@@ -1,4 +1,4 @@
-//! The Debian packages that the tests use, and how they get onto the machine.
+//! The Debian packages that the tests and the benchmark of the codec use, and how they get onto the machine.
 
 use std::process::{Command, Stdio};
 
@@ -12,6 +12,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "/usr/lib/frr/bgpd", package: "frr" },
     Needed { program: "/usr/sbin/bird", package: "bird2" },
     Needed { program: "/usr/bin/gobgpd", package: "gobgpd" },
+    Needed { program: "/usr/bin/bgpdump", package: "bgpdump" },
     Needed { program: "/usr/bin/python3", package: "python3" },
     Needed { program: "/sbin/ip", package: "iproute2" },
     Needed { program: "/bin/ping", package: "iputils-ping" },

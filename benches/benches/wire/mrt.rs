@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bgp_wire::mrt::{Body, Reader};
+use bgp_wire::mrt::{Body, PeerMessage, Reader};
 use bgp_wire::{Attributes, Message};
 use bgpkit_parser::BgpkitParser;
 use bgpkit_parser::models::{Bgp4MpEnum, MrtMessage, TableDumpV2Message};
@@ -36,6 +36,28 @@ impl File {
                 _ => 0,
             })
             .sum()
+    }
+
+    /// Routes and messages that bgpkit-parser reads in the file.
+    pub(crate) fn bgpkit_entries(&self) -> usize {
+        BgpkitParser::from_reader(&self.octets[..])
+            .disable_warnings()
+            .into_record_iter()
+            .map(|record| match &record.message {
+                MrtMessage::Bgp4Mp(Bgp4MpEnum::Message(_)) | MrtMessage::TableDumpMessage(_) => 1,
+                MrtMessage::TableDumpV2Message(TableDumpV2Message::RibAfi(rib)) => rib.rib_entries.len(),
+                _ => 0,
+            })
+            .sum()
+    }
+
+    /// UPDATEs of which an attribute does not stand.
+    pub(crate) fn faulty(&self) -> usize {
+        let faulty = |message: PeerMessage<'_>| matches!(Message::parse(message.message, &message.ctx()), Ok(Message::Update(update)) if update.action().is_some());
+        Reader::new(&self.octets)
+            .flatten()
+            .filter(|record| matches!(record.body, Body::Message(message) if faulty(message)))
+            .count()
     }
 
     /// Every value, with bgp-wire.
@@ -84,14 +106,20 @@ impl File {
 
     /// The file printed by bgpdump, one line for a route; the text goes nowhere.
     pub(crate) fn bgpdump(&self) -> std::io::Result<()> {
-        let status = Command::new("bgpdump")
-            .args(["-q", "-m"])
-            .arg(&self.path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()?;
+        let status = self.bgpdump_to(Stdio::null()).status()?;
         if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("bgpdump: {status}"))) }
+    }
+
+    /// How many lines that are.
+    pub(crate) fn bgpdump_lines(&self) -> std::io::Result<usize> {
+        let output = self.bgpdump_to(Stdio::piped()).output()?;
+        Ok(output.stdout.iter().filter(|octet| **octet == b'\n').count())
+    }
+
+    fn bgpdump_to(&self, output: Stdio) -> Command {
+        let mut command = Command::new("bgpdump");
+        command.args(["-q", "-m"]).arg(&self.path).stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
+        command
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing routes of any family into MP_REACH_NLRI and MP_UNREACH_NLRI, the families this crate does not read among them.
 
-use super::{Block, EncodeError, UpdateEncoder, write_attributes};
+use super::{Block, EncodeError, UpdateEncoder, put_lengths, write_attributes};
 use crate::attributes::code;
 use crate::routes::{FlowRoute, Form, Route};
 use crate::{AfiSafi, FamilySet, NextHop};
@@ -47,7 +47,6 @@ impl UpdateEncoder {
         routes: impl IntoIterator<Item = (Option<u32>, R)>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.layout.clear();
         self.layout.start_multiprotocol(code::MP_UNREACH_NLRI, family);
         let form = Form { family, withdrawn: true };
         self.fill(routes, out, |(path_id, route), octets| self.write_route(path_id, &route, form, octets))
@@ -87,7 +86,6 @@ impl UpdateEncoder {
         routes: impl IntoIterator<Item = &'r [u8]>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.layout.clear();
         self.layout.start_multiprotocol(code::MP_UNREACH_NLRI, family);
         self.fill(routes, out, |route, octets| {
             octets.extend_from_slice(route);
@@ -96,12 +94,11 @@ impl UpdateEncoder {
     }
 
     fn start_reach(&mut self, family: AfiSafi, attributes: &[u8], next_hop: &[u8]) {
-        self.layout.clear();
         self.layout.start_multiprotocol(code::MP_REACH_NLRI, family);
-        self.layout.head.push(next_hop.len() as u8);
-        self.layout.head.extend_from_slice(next_hop);
+        self.layout.head.put(&[next_hop.len() as u8]);
+        self.layout.head.put(next_hop);
         // Reserved.
-        self.layout.head.push(0);
+        self.layout.head.put(&[0]);
         write_attributes(Block { octets: attributes, built: false }, self.ctx.as4, None, &mut self.layout.tail);
     }
 
@@ -130,7 +127,12 @@ impl UpdateEncoder {
         mut write: impl FnMut(T, &mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let limit = self.ctx.max_len();
-        let (head, tail) = (&self.layout.head, &self.layout.tail);
+        let (head, tail) = (self.layout.head.octets(), &self.layout.tail);
+        let finish = |at: usize, out: &mut BytesMut| {
+            let routes_end = out.len() - at;
+            out.put_slice(tail);
+            put_lengths(&mut out[at..], (self.layout.to_end, self.layout.to_tail), routes_end);
+        };
         let before = out.len();
         let mut message = None;
         let mut octets = Vec::new();
@@ -147,7 +149,7 @@ impl UpdateEncoder {
             }
             if message.is_none_or(|at| out.len() - at + octets.len() + tail.len() > limit) {
                 if let Some(at) = message {
-                    self.layout.finish(at, out);
+                    finish(at, out);
                 }
                 message = Some(out.len());
                 out.put_slice(head);
@@ -155,7 +157,7 @@ impl UpdateEncoder {
             out.put_slice(&octets);
         }
         if let Some(at) = message {
-            self.layout.finish(at, out);
+            finish(at, out);
         }
         Ok(())
     }

@@ -34,9 +34,11 @@ impl<'a> TableRoutes<'a> {
     }
 
     fn checked(view: u16, sequence: u16, ipv6: bool, routes: &'a [u8]) -> Result<Self, Bad> {
-        let mut cursor = Cursor::new(routes);
-        while !cursor.is_empty() {
-            TableRoute::read(&mut cursor, ipv6)?;
+        if !are_whole(routes, ipv6) {
+            let mut cursor = Cursor::new(routes);
+            while !cursor.is_empty() {
+                TableRoute::read(&mut cursor, ipv6)?;
+            }
         }
         Ok(Self { view, sequence, ipv6, routes })
     }
@@ -67,16 +69,23 @@ impl<'a> TableRoutes<'a> {
     /// Whether a record's length leaves out the view and sequence numbers, as it does in the oldest dumps: the last route then ends four
     /// octets after it. `rest` is what follows the record's header.
     pub(super) fn length_is_short(rest: &[u8], len: usize, ipv6: bool) -> bool {
-        let mut cursor = Cursor::new(rest.get(4..len.saturating_add(4)).unwrap_or_default());
-        let mut routes = 0;
-        while !cursor.is_empty() {
-            if TableRoute::read(&mut cursor, ipv6).is_err() {
-                return false;
-            }
-            routes += 1;
-        }
-        routes > 0
+        len > 0 && rest.get(4..len.saturating_add(4)).is_some_and(|routes| are_whole(routes, ipv6))
     }
+}
+
+/// Whether the octets are routes and nothing else, by a look at their lengths alone.
+fn are_whole(mut routes: &[u8], ipv6: bool) -> bool {
+    let address = if ipv6 { 16 } else { 4 };
+    // Prefix, its length, status, time, peer, its AS, the length of the attributes.
+    let start = 2 * address + 10;
+    while let Some((head, rest)) = routes.split_at_checked(start) {
+        let [.., high, low] = *head else { return false };
+        match rest.get(usize::from(u16::from_be_bytes([high, low]))..) {
+            Some(rest) if usize::from(head[address]) <= 8 * address => routes = rest,
+            _ => return false,
+        }
+    }
+    routes.is_empty()
 }
 
 /// A route of one peer.

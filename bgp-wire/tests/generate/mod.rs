@@ -366,7 +366,7 @@ fn prefix_sid() -> BoxedStrategy<Vec<u8>> {
     let service = (select(&[5u8, 6][..]), vec(sid, 0..3))
         .prop_map(move |(kind, sids)| sized(kind, [vec![0], sids.concat()].concat()));
     let srgb = (1..4usize).prop_flat_map(|count| octets(2 + 6 * count)).prop_map(move |value| sized(3, value));
-    let index = octets(7).prop_map(move |value| sized(1, value));
+    let index = octets(6).prop_map(move |value| sized(1, [vec![0], value].concat()));
     vec(prop_oneof![service, srgb, index, parts(&[2, 4, 7, 255], 1, 9)], 1..4).prop_map(|tlvs| tlvs.concat()).boxed()
 }
 
@@ -401,7 +401,7 @@ fn sound(code: u8, ctx: DecodeCtx) -> BoxedStrategy<Vec<u8>> {
 
 /// The types of attribute that need not be there, as far as this peer may send them.
 fn optional_codes(ctx: DecodeCtx) -> Vec<u8> {
-    let mut codes = vec![4, 6, 7, 8, 16, 22, 23, 25, 26, 29, 32, 35, 40, 99, 255];
+    let mut codes = vec![4, 6, 7, 8, 16, 22, 23, 25, 26, 29, 32, 35, 40, 99, 128, 255];
     if ctx.peer != PeerKind::External {
         codes.extend([5, 9, 10]);
     }

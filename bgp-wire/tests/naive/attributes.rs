@@ -369,6 +369,101 @@ pub struct Values {
     pub aigp: Option<u64>,
     pub large_communities: Vec<(u32, u32, u32)>,
     pub only_to_customer: Option<u32>,
+    /// Flags, type, label and identifier of PMSI_TUNNEL.
+    pub pmsi_tunnel: Option<(u8, u8, u32, Vec<u8>)>,
+    pub tunnels: Vec<Tunnel>,
+    pub ipv6_ext_communities: Vec<[u8; 20]>,
+    pub link_state: Option<Vec<u8>>,
+    pub prefix_sid: Vec<PrefixSidPart>,
+}
+
+/// A tunnel of TUNNEL_ENCAPSULATION: its type, and type and value of each sub-TLV.
+pub type Tunnel = (u16, Vec<(u8, Vec<u8>)>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum PrefixSidPart {
+    LabelIndex {
+        flags: u16,
+        index: u32,
+    },
+    /// First label and count of each range.
+    Srgb {
+        flags: u16,
+        ranges: Vec<(u32, u32)>,
+    },
+    Service {
+        kind: u8,
+        sids: Vec<Sid>,
+    },
+    Other(u8, Vec<u8>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sid {
+    pub address: [u8; 16],
+    pub flags: u8,
+    pub behavior: u16,
+    pub structure: Option<[u8; 6]>,
+}
+
+/// RFC 9012 section 2.
+fn tunnels(value: &[u8]) -> Vec<Tunnel> {
+    let mut tunnels = Vec::new();
+    all_tlvs(value, 2, 2, &mut |kind, tunnel| {
+        let sub_tlvs = many(Some(Octets(tunnel)), |rest| {
+            let kind = rest.octet()?;
+            let length = rest.number(if kind <= 127 { 1 } else { 2 })?;
+            Some((kind, rest.take(length as usize)?.to_vec()))
+        });
+        tunnels.push((kind as u16, sub_tlvs));
+        true
+    });
+    tunnels
+}
+
+/// RFC 8669 section 3, RFC 9252 sections 2 and 3.
+fn prefix_sid(value: &[u8]) -> Vec<PrefixSidPart> {
+    let mut parts = Vec::new();
+    all_tlvs(value, 1, 2, &mut |kind, value| {
+        let mut rest = Octets(value);
+        let part = match kind {
+            1 => rest
+                .octet()
+                .and_then(|_reserved| Some(PrefixSidPart::LabelIndex { flags: rest.two()?, index: rest.four()? })),
+            3 => rest.two().map(|flags| {
+                let range = |rest: &mut Octets<'_>| Some((rest.number(3)? as u32, rest.number(3)? as u32));
+                PrefixSidPart::Srgb { flags, ranges: many(Some(rest), range) }
+            }),
+            5 | 6 => rest.octet().map(|_reserved| {
+                let mut sids = Vec::new();
+                all_tlvs(rest.0, 1, 2, &mut |kind, value| {
+                    sids.extend((kind == 1).then(|| sid(value)).flatten());
+                    true
+                });
+                PrefixSidPart::Service { kind: kind as u8, sids }
+            }),
+            _ => None,
+        };
+        parts.push(part.unwrap_or_else(|| PrefixSidPart::Other(kind as u8, value.to_vec())));
+        true
+    });
+    parts
+}
+
+/// RFC 9252 sections 3.1 and 3.2.1.
+fn sid(value: &[u8]) -> Option<Sid> {
+    let mut rest = Octets(value);
+    let _reserved = rest.octet()?;
+    let (address, flags, behavior) = (rest.array()?, rest.octet()?, rest.two()?);
+    let _reserved = rest.octet()?;
+    let mut structure = None;
+    all_tlvs(rest.0, 1, 2, &mut |kind, value| {
+        if kind == 1 && value.len() == 6 {
+            structure = Octets(value).array();
+        }
+        true
+    });
+    Some(Sid { address, flags, behavior, structure })
 }
 
 impl Values {
@@ -418,6 +513,13 @@ impl Values {
             }),
             large_communities: many(get(32), |rest| Some((rest.four()?, rest.four()?, rest.four()?))),
             only_to_customer: number(35),
+            pmsi_tunnel: get(22).and_then(|mut value| {
+                Some((value.octet()?, value.octet()?, value.number(3)? as u32, value.0.to_vec()))
+            }),
+            tunnels: get(23).map(|value| tunnels(value.0)).unwrap_or_default(),
+            ipv6_ext_communities: many(get(25), |rest| rest.array()),
+            link_state: get(29).map(|value| value.0.to_vec()),
+            prefix_sid: get(40).map(|value| prefix_sid(value.0)).unwrap_or_default(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What the crate reads, laid out in the values of this decoder.
 
-use super::attributes::joined;
+use super::attributes::{PrefixSidPart, Sid, joined};
 use super::routes::{Component, Evpn, Prefix, Route};
 use super::*;
 use bgp_wire::routes::{EvpnRoute, FlowComponent, FlowRoute, OpaqueRoutes, TargetMembership};
 use bgp_wire::{
-    Action, AfiSafi, AsPath, Attributes, Form, LabelledPrefix, MpReach, MpUnreach, NextHop, Notification, Routes,
-    Segment, SegmentKind, VpnPrefix,
+    Action, AfiSafi, AsPath, Attributes, Form, LabelledPrefix, MpReach, MpUnreach, NextHop, Notification, PrefixSidTlv,
+    Routes, Segment, SegmentKind, SidStructure, Srv6Service, VpnPrefix,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -347,5 +347,44 @@ pub fn of_attributes(view: &Attributes<'_>) -> Values {
         aigp: view.aigp(),
         large_communities: view.large_communities().map(|one| (one.global, one.local1, one.local2)).collect(),
         only_to_customer: view.only_to_customer(),
+        pmsi_tunnel: view
+            .pmsi_tunnel()
+            .map(|tunnel| (tunnel.flags, tunnel.kind.octet(), tunnel.label, tunnel.identifier.to_vec())),
+        tunnels: view
+            .tunnels()
+            .map(|tunnel| (tunnel.kind, tunnel.sub_tlvs().map(|part| (part.kind, part.value.to_vec())).collect()))
+            .collect(),
+        ipv6_ext_communities: view.ipv6_ext_communities().map(|community| community.0).collect(),
+        link_state: view.link_state().map(<[u8]>::to_vec),
+        prefix_sid: view.prefix_sid().map(prefix_sid_part).collect(),
     }
+}
+
+fn prefix_sid_part(tlv: PrefixSidTlv<'_>) -> PrefixSidPart {
+    let number = |octets: &[u8]| octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet));
+    match tlv {
+        PrefixSidTlv::LabelIndex { flags, index } => PrefixSidPart::LabelIndex { flags, index },
+        PrefixSidTlv::OriginatorSrgb { flags, ranges } => PrefixSidPart::Srgb {
+            flags,
+            ranges: ranges.iter().map(|range| (number(&range[..3]), number(&range[3..]))).collect(),
+        },
+        PrefixSidTlv::Srv6L3Service(service) => PrefixSidPart::Service { kind: 5, sids: sids(service) },
+        PrefixSidTlv::Srv6L2Service(service) => PrefixSidPart::Service { kind: 6, sids: sids(service) },
+        PrefixSidTlv::Other { kind, value } => PrefixSidPart::Other(kind, value.to_vec()),
+    }
+}
+
+fn sids(service: Srv6Service<'_>) -> Vec<Sid> {
+    let structure = |parts: SidStructure| {
+        [parts.block, parts.node, parts.function, parts.argument, parts.transposed, parts.transposed_at]
+    };
+    service
+        .sids()
+        .map(|sid| Sid {
+            address: sid.sid.octets(),
+            flags: sid.flags,
+            behavior: sid.behavior,
+            structure: sid.structure.map(structure),
+        })
+        .collect()
 }
