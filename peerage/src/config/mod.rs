@@ -314,8 +314,8 @@ mod tests {
         };
         let shards = |text: String| read(&document(&text)).0.unwrap().speaker.shards;
         assert_eq!((shards(text("")), shards(text(", shards: 4"))), (1, 4));
-        assert_eq!(faults(&text(", shards: 0")), ["4 spec.shards FieldValueInvalid"]);
-        assert_eq!(faults(&text(", shards: 65")), ["4 spec.shards FieldValueInvalid"]);
+        assert_eq!(faults(&text(", shards: 0")), ["4 spec.shards Invalid"]);
+        assert_eq!(faults(&text(", shards: 65")), ["4 spec.shards Invalid"]);
     }
 
     #[test]
