@@ -204,6 +204,62 @@ impl Finding {
         }
     }
 
+    /// The name of what blocks, of a closed list: a [`Refusal`], or where the route does not get so far, one of `NotReceived`,
+    /// `ImportRefused`, `NextHopUnreachable` and `NotProcessed`.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::NotReceived { .. } => Some("NotReceived"),
+            Self::ImportRefused(_) => Some("ImportRefused"),
+            Self::Unreachable(_) => Some("NextHopUnreachable"),
+            Self::Pending => Some("NotProcessed"),
+            _ => self.refusal().map(Refusal::name),
+        }
+    }
+
+    /// The nearest change that would let the route pass this step; nothing if it does.
+    pub fn change(&self) -> Option<String> {
+        Some(match self {
+            Self::NotReceived { vrf } => format!("have somebody announce it in {vrf}, or configure it there"),
+            Self::ImportRefused(refusal) => match refusal {
+                ImportRefusal::NoPolicy => "give the neighbour an import policy".to_owned(),
+                ImportRefusal::PrefixList => "permit the prefix in the neighbour's import policy".to_owned(),
+                ImportRefusal::OwnAs => "take our AS out of its AS_PATH, or raise the neighbour's allowAsIn".to_owned(),
+                ImportRefusal::OwnOriginator => {
+                    "announce it from another speaker: this one is its originator".to_owned()
+                }
+                ImportRefusal::MaximumPrefixes => {
+                    "raise the neighbour's maxPrefixes, or have it announce fewer".to_owned()
+                }
+            },
+            Self::Unreachable(next_hop) => format!("make {next_hop} reachable in the VRF that the route is in"),
+            Self::ItselfLeaked { exporter } => format!("peer with {exporter} directly: leaked routes do not leak on"),
+            Self::Lost { reason: Refusal::NativeWins, winner } => {
+                format!("withdraw the route that {winner} has itself")
+            }
+            Self::Lost { winner, .. } => format!("end the older peering with {winner}, or have it export less"),
+            Self::Refused(refusal) => match refusal {
+                Refusal::NotPeered => "peer the two networks, so that both agree",
+                Refusal::NotExposed => "add the prefix to those that the exporter's entry lists",
+                Refusal::OutsideDeclared => "declare the prefix in the exporter's prefixes",
+                Refusal::DefaultRoute => {
+                    "announce more specific routes: only an external network exports a default route"
+                }
+                Refusal::OwnSpace => "renumber: the prefix is inside the importer's own prefixes",
+                Refusal::OlderBindingWins => {
+                    "renumber: an exporter with an older peering declares space inside or around the prefix"
+                }
+                Refusal::PrefixLimit => "raise the peering's limit, or export fewer routes",
+                Refusal::PolicyDenied => "announce a prefix that belongs to the external network, or use NAT",
+                Refusal::ScopePartition => "take the peering's scope away: it stays inside a partition",
+                Refusal::NativeWins => "withdraw the importer's own route",
+                Refusal::NotNative => "peer with the network that has the route itself",
+            }
+            .to_owned(),
+            Self::Pending => "wait: an earlier change is still being worked on".to_owned(),
+            _ => return None,
+        })
+    }
+
     /// The refusal, where that is what blocks.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {

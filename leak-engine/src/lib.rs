@@ -56,7 +56,10 @@ mod shard;
 pub mod twin;
 
 pub use edge::{EdgeSpec, Filter, Rank, Refusal};
-pub use engine::{Applied, Changed, Counts, Difference, EdgeError, EdgeStatus, Engine, EngineError, Refused, Route};
+pub use engine::{
+    Applied, Audit, Changed, Counts, Difference, EdgeError, EdgeStatus, Engine, EngineError, Fault, Plan,
+    PlannedConflict, PlannedEdge, PlannedLeak, PlannedRoute, Refused, Route, Violation,
+};
 pub use explain::{Check, Explanation, Finding, Origin, Stage};
 pub use import::{Accept, BadPrefixRule, ImportPolicy, ImportRefusal, PrefixList, PrefixRule, SetAttributes};
 pub use prefix_set::PrefixSet;

@@ -160,6 +160,9 @@ pub struct NeighborConfig {
     pub port: u16,
     /// Only accept, never connect (RFC 4271 section 8.1.1).
     pub passive: bool,
+    /// Our AS number toward it, in the place of the speaker's: in OPEN, in front of AS_PATH, and as the one that a received AS_PATH
+    /// must not hold.
+    pub local_as: Option<u32>,
     /// Its AS number, or which ones will do.
     pub remote_as: RemoteAs,
     /// How far it is trusted.
@@ -209,6 +212,7 @@ impl NeighborConfig {
             local_address: None,
             port: BGP_PORT,
             passive: false,
+            local_as: None,
             remote_as,
             class: Class::Fabric,
             families: vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],

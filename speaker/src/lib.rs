@@ -40,7 +40,8 @@ pub use config::{
 pub use diff::{Applied, Change, EdgeName, difference};
 pub use error::Error;
 pub use leak_engine::{
-    Accept, Advertise, Check, Filter, Finding, ImportRefusal, PrefixList, PrefixRule, PrefixSet, Rank, Refusal, Stage,
+    Accept, Advertise, Check, Fault, Filter, Finding, ImportRefusal, PrefixList, PrefixRule, PrefixSet, Rank, Refusal,
+    Stage,
 };
 pub use status::*;
 pub use watch::{Cursor, Event, Standing, Watch, Watched};
@@ -190,6 +191,18 @@ impl Speaker {
             .collect())
     }
 
+    /// The state of one neighbour's session and why it last went down; nothing for a neighbour that is not configured. Costs nothing.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn session(&self, neighbor: &NeighborKey) -> Result<Option<SessionState>, Error> {
+        let standing = self.inner.shown.standing()?;
+        Ok(standing.sessions.get(neighbor).map(|session| {
+            let view = session.view();
+            SessionState { state: view.state, last_down: view.last_down }
+        }))
+    }
+
     /// All VRFs, in the order of the configuration.
     ///
     /// # Errors
@@ -229,6 +242,26 @@ impl Speaker {
     /// [`Error::UnknownVrf`] or [`Error::Stopped`].
     pub async fn explain(&self, vrf: &str, prefix: IpNet, from: Option<&str>) -> Result<Explanation, Error> {
         self.inner.shard.explain(vrf, prefix, from).await
+    }
+
+    /// What [`apply`](Self::apply) with this configuration would change, of what follows from its edges, without changing anything.
+    /// Sessions that would be reset and VRFs that would differ are among the changes; what then follows from these is not foreseen.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Stopped`].
+    pub async fn plan(&self, config: Config) -> Result<Plan, Error> {
+        config.check().map_err(Error::Config)?;
+        let changes = difference(&self.inner.shown.standing()?.config, &config).changes;
+        let plan = self.inner.shard.plan(Arc::new(config)).await?;
+        Ok(Plan { changes, ..plan })
+    }
+
+    /// Proves that every leaked route has a witness and that none is missing, destination by destination, while routing goes on.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn audit(&self) -> Result<AuditReport, Error> {
+        self.inner.shard.audit().await
     }
 
     /// Adds routes to a VRF, or replaces those injected before for the same prefixes. Native, and advertised as any.

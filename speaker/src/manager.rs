@@ -284,7 +284,7 @@ fn device(config: &Config, neighbor: &NeighborConfig) -> Option<String> {
 
 fn endpoint(config: &Config, neighbor: &NeighborConfig) -> Endpoint {
     let internal = match neighbor.remote_as {
-        RemoteAs::Is(asn) => asn == config.asn,
+        RemoteAs::Is(asn) => asn == neighbor.local_as.unwrap_or(config.asn),
         RemoteAs::Internal => true,
         RemoteAs::External => false,
     };
@@ -320,6 +320,6 @@ fn session_config(config: &Config, neighbor: &NeighborConfig, NeighborId(seed): 
         },
         // Speakers and their sessions differ in it, so that they do not retry in step.
         seed: u64::from(u32::from(config.router_id)) << 32 | u64::from(seed),
-        ..bgp_session::Config::new(config.asn, config.router_id, neighbor.remote_as)
+        ..bgp_session::Config::new(neighbor.local_as.unwrap_or(config.asn), config.router_id, neighbor.remote_as)
     }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 use bgp_session::{RemoteAs, State};
 use bgp_wire::AfiSafi;
 use ipnet::IpNet;
-use leak_engine::{Accept, ImportRefusal, Refusal, Stage};
+use leak_engine::{Accept, Advertise, Fault, ImportRefusal, Refusal, Stage};
 
 use crate::config::{Binding, Class, FibMode, NeighborConfig, NeighborKey};
+use crate::diff::Change;
 use crate::session::View;
 use crate::shard::NeighborRoutes;
 
@@ -108,6 +109,82 @@ pub struct Explanation {
     pub from: Option<String>,
     /// The steps in order, as far as the route comes: only the last may block.
     pub stages: Vec<Stage>,
+    /// Whether the selected route is in the kernel; nothing if none is selected.
+    pub installed: Option<Installed>,
+    /// Every neighbour of the VRF, and why it is not told of the selected route, if it is not.
+    pub told: Vec<Told>,
+}
+
+/// Whether a selected route is in the data plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installed {
+    /// In this table, and acknowledged.
+    Table(u32),
+    /// The VRF has no table in the kernel.
+    Nowhere,
+    /// Not acknowledged yet.
+    Pending,
+    /// Refused; what the kernel said.
+    Failed(String),
+}
+
+impl fmt::Display for Installed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(table) => write!(f, "in table {table}"),
+            Self::Nowhere => f.write_str("nowhere: the VRF has no table in the kernel"),
+            Self::Pending => f.write_str("not acknowledged yet"),
+            Self::Failed(error) => write!(f, "refused: {error}"),
+        }
+    }
+}
+
+/// A neighbour, and whether it is told of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The neighbour.
+    pub neighbor: NeighborKey,
+    /// Why not; nothing if it is.
+    pub kept_back: Option<KeptBack>,
+}
+
+/// Why a neighbour is not told of a route. A closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptBack {
+    /// Its session is not established.
+    Down,
+    /// The session does not carry the family.
+    Family,
+    /// The best path came from it.
+    CameFromIt,
+    /// A well-known community keeps the route (RFC 1997).
+    Community,
+    /// The peering that leaked the route says so (rule R43).
+    Advertise(Advertise),
+    /// Routes of internal neighbours are not told to internal ones (RFC 4271 section 9.2).
+    Internal,
+    /// The export policy does not permit it, or there is none for an external neighbour (RFC 8212).
+    Policy,
+    /// Routes of providers and peers are told to customers only (RFC 9234).
+    Role,
+    /// It will be, and has not been yet.
+    NotYet,
+}
+
+impl fmt::Display for KeptBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("its session is not established"),
+            Self::Family => f.write_str("its session does not carry the family"),
+            Self::CameFromIt => f.write_str("the best path came from it"),
+            Self::Community => f.write_str("a well-known community keeps it (RFC 1997)"),
+            Self::Advertise(mode) => write!(f, "the peering's advertise is {mode}"),
+            Self::Internal => f.write_str("routes of internal neighbours are not told to internal ones"),
+            Self::Policy => f.write_str("its export policy does not permit it"),
+            Self::Role => f.write_str("routes of providers and peers are told to customers only (RFC 9234)"),
+            Self::NotYet => f.write_str("not yet told"),
+        }
+    }
 }
 
 impl Explanation {
@@ -428,4 +505,138 @@ impl fmt::Display for PathFrom {
             Self::Leaked { vrf, peering } => write!(f, "leaked from {vrf} by {peering}"),
         }
     }
+}
+
+/// One neighbour's session, in brief.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionState {
+    /// Its state (RFC 4271 section 8.2.2).
+    pub state: State,
+    /// Why it last went down.
+    pub last_down: Option<Arc<str>>,
+}
+
+/// What applying another configuration would change, of what follows from its edges. Nothing was changed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// What would differ between the configurations.
+    pub changes: Vec<Change>,
+    /// Leaked routes that would come, go or come from elsewhere, by VRF and prefix.
+    pub routes: Vec<PlannedRoute>,
+    /// Edges that would come, go or change.
+    pub edges: Vec<PlannedEdge>,
+    /// Prefixes of edges that differ which two networks would claim, by VRF and prefix.
+    pub conflicts: Vec<PlannedConflict>,
+    /// Neighbours that would be told something.
+    pub told: Vec<PlannedTelling>,
+    /// Importers' tables, and how many destinations they hold and would hold.
+    pub tables: Vec<PlannedTable>,
+    /// Pairs of exporter and importer between which something would leak and nothing does now.
+    pub connected: Vec<(String, String)>,
+    /// Pairs between which something leaks now and nothing would.
+    pub disconnected: Vec<(String, String)>,
+    /// Nothing of an earlier change is still being worked on, and no limit is to be shared out as routes come; otherwise the tables may
+    /// come to differ from this.
+    pub settled: bool,
+    /// Pairs of exporter and importer, and how many routes leak between them now, and how many would.
+    pub(crate) pairs: Vec<((String, String), (usize, usize))>,
+}
+
+/// A leaked route that would differ.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlannedRoute {
+    /// The importer.
+    pub vrf: String,
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The exporter whose route leaks now, if one does.
+    pub before: Option<String>,
+    /// The exporter whose route would. If it is the same one, only where the route is passed on to would change.
+    pub after: Option<String>,
+}
+
+/// An edge that would come, go or change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedEdge {
+    /// The exporter.
+    pub from: String,
+    /// The importer.
+    pub to: String,
+    /// The peering.
+    pub peering: String,
+    /// Routes of it that are selected in the importer now; nothing if it does not stand.
+    pub before: Option<usize>,
+    /// Those that would be; nothing if it goes.
+    pub after: Option<usize>,
+    /// Native routes of the exporter that would not reach the importer, by refusal.
+    pub refused: Vec<(Refusal, usize)>,
+}
+
+/// A prefix that an edge would not bring because another network has a claim to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedConflict {
+    /// The importer.
+    pub vrf: String,
+    /// The prefix, why it is refused, and the VRF whose route would be selected instead, where two compete for it.
+    pub refused: RefusedRoute,
+    /// The exporter.
+    pub from: String,
+}
+
+/// What a neighbour would be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedTelling {
+    /// The neighbour.
+    pub neighbor: NeighborKey,
+    /// Prefixes that it does not have from us and would.
+    pub announced: Vec<IpNet>,
+    /// Prefixes of which it would be told something else.
+    pub replaced: Vec<IpNet>,
+    /// Prefixes that it has from us and would lose.
+    pub withdrawn: Vec<IpNet>,
+}
+
+/// How full a table would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedTable {
+    /// The VRF.
+    pub vrf: String,
+    /// The kernel's table, where there is one.
+    pub table: Option<u32>,
+    /// Destinations now.
+    pub before: usize,
+    /// Destinations then.
+    pub after: usize,
+}
+
+/// What an audit of the leaked routes found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditReport {
+    /// Destinations looked at, of all VRFs.
+    pub destinations: usize,
+    /// Leaked paths whose witness was found: a native route, an edge that stands and lets it pass.
+    pub witnessed: usize,
+    /// Native destinations that an edge's limit keeps out.
+    pub limited: usize,
+    /// Destinations passed over because a change of edges was under way.
+    pub unsettled: usize,
+    /// What is wrong; at most the first hundred.
+    pub violations: Vec<AuditViolation>,
+    /// How much is wrong.
+    pub faults: usize,
+}
+
+/// A destination that is not as the inputs say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditViolation {
+    /// The importer.
+    pub vrf: String,
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The exporter, where there is one.
+    pub from: Option<String>,
+    /// The peering.
+    pub peering: Option<String>,
+    /// What is wrong.
+    pub fault: Fault,
 }

@@ -67,6 +67,12 @@ impl Edge {
         self.held_by_all.is_some()
     }
 
+    /// Destinations that the other shards hold, where they share its limit.
+    pub(super) fn held_elsewhere(&self) -> usize {
+        let all = self.held_by_all.as_ref().map_or(self.held, |held| held.load(Ordering::Acquire));
+        all.saturating_sub(self.held)
+    }
+
     /// Counts one more destination, unless that would be too many.
     pub(super) fn take_place(&mut self) -> bool {
         let taken = match (&self.held_by_all, self.spec.limit) {

@@ -10,7 +10,9 @@
 //! the edge's filter, against standing ones. Nothing else ever adds or removes a leaked path.
 
 mod apply;
+mod audit;
 mod edges;
+mod plan;
 mod reconcile;
 mod view;
 mod walk;
@@ -30,7 +32,9 @@ use rib::{
 };
 
 pub use apply::Applied;
+pub use audit::{Audit, Fault, Violation};
 pub use edges::EdgeError;
+pub use plan::{Plan, PlannedConflict, PlannedEdge, PlannedLeak, PlannedRoute};
 pub use view::{Counts, Difference, EdgeStatus, Refused, Route};
 
 use crate::{

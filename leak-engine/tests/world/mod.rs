@@ -159,7 +159,7 @@ impl Model {
 
 pub struct World {
     /// Each keeps its share of the prefixes and is told everything.
-    shards: Vec<Shard>,
+    pub shards: Vec<Shard>,
     model: Model,
     /// Each neighbour's source on each shard.
     sources: Vec<Vec<SourceId>>,

@@ -246,6 +246,11 @@ impl<F: Family<Key: Key>> AdjOut<F> {
         group.said(dest).filter(|said| said.except != peer)?.announced.map(|route| group.exported::<F>(pools, route))
     }
 
+    /// What decides about what a neighbour is told; none if it is not a member.
+    pub fn key(&self, peer: SourceId) -> Option<&ExportKey> {
+        self.find(peer).map(|(group, _)| &group.key)
+    }
+
     fn find(&self, peer: SourceId) -> Option<(&Group, &Member)> {
         let member = |group: &Group| group.members.iter().position(|member| member.peer == peer);
         self.groups.iter().find_map(|group| Some((group, &group.members[member(group)?])))

@@ -144,7 +144,7 @@ impl Worker {
         }
     }
 
-    fn edge_spec(&self, edge: &crate::config::EdgeConfig) -> Option<EdgeSpec> {
+    pub(super) fn edge_spec(&self, edge: &crate::config::EdgeConfig) -> Option<EdgeSpec> {
         Some(EdgeSpec {
             from: *self.names.get(&edge.from)?,
             to: *self.names.get(&edge.to)?,

@@ -9,8 +9,10 @@ mod apply;
 mod common;
 mod indirect;
 mod neighbor;
+mod plan;
 mod program;
 mod resolve;
+mod told;
 mod view;
 mod vrf;
 mod worker;
@@ -21,7 +23,7 @@ use std::thread::JoinHandle;
 
 use bgp_wire::AfiSafi;
 use ipnet::IpNet;
-use leak_engine::{Engine, ImportRefusal, shard_of};
+use leak_engine::{Audit, Engine, ImportRefusal, shard_of};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Injected;
@@ -29,7 +31,8 @@ use crate::config::{Config, NeighborConfig, NeighborKey};
 use crate::error::Error;
 use crate::session::{Command, NeighborId, Shards};
 use crate::status::{
-    EdgeStatus, Explanation, FamilyStatus, FibStatus, RefusedRoute, RouteView, RoutesPage, RoutesQuery, VrfStatus,
+    AuditReport, AuditViolation, EdgeStatus, Explanation, FamilyStatus, FibStatus, Plan, RefusedRoute, RouteView,
+    RoutesPage, RoutesQuery, VrfStatus,
 };
 use crate::watch::Ring;
 use common::Common;
@@ -37,6 +40,9 @@ use worker::Worker;
 
 /// Batches from sessions that wait for a shard. What is read but not here waits in the sessions, and then in the peers.
 const BATCHES: usize = 64;
+
+/// Violations that an audit names one by one.
+const VIOLATIONS: usize = 100;
 
 /// Requests that wait for a shard.
 const REQUESTS: usize = 16;
@@ -80,6 +86,8 @@ enum Request {
     Route(String, IpNet, Reply<Result<Option<RouteView>, Error>>),
     Refused(String, String, Reply<Result<Vec<RefusedRoute>, Error>>),
     Explain(String, IpNet, Option<String>, Reply<Result<Explanation, Error>>),
+    Plan(Arc<Config>, Reply<Plan>),
+    Audit(Audit, Reply<(Audit, Vec<AuditViolation>)>),
     Freeze(Reply<()>),
     Stop(Reply<()>),
 }
@@ -173,6 +181,33 @@ impl Handle {
     pub(crate) async fn explain(&self, vrf: &str, prefix: IpNet, from: Option<&str>) -> Result<Explanation, Error> {
         let from = from.map(str::to_owned);
         self.ask(prefix, |reply| Request::Explain(vrf.to_owned(), prefix, from, reply)).await?
+    }
+
+    pub(crate) async fn plan(&self, config: Arc<Config>) -> Result<Plan, Error> {
+        let parts = self.ask_all(|reply| Request::Plan(Arc::clone(&config), reply)).await?;
+        Ok(plan::merged(parts, &config))
+    }
+
+    /// Audits each shard part by part, between which it goes on with its work.
+    pub(crate) async fn audit(&self) -> Result<AuditReport, Error> {
+        let mut report = AuditReport::default();
+        for shard in self.requests.iter() {
+            let mut audit = Audit::default();
+            while !audit.is_finished() {
+                let (reply, answer) = oneshot::channel();
+                shard.send(Request::Audit(audit, reply)).await.map_err(|_| Error::Stopped)?;
+                let (next, violations) = answer.await.map_err(|_| Error::Stopped)?;
+                audit = next;
+                report.faults += violations.len();
+                let room = VIOLATIONS.saturating_sub(report.violations.len());
+                report.violations.extend(violations.into_iter().take(room));
+            }
+            report.destinations += audit.destinations;
+            report.witnessed += audit.witnessed;
+            report.limited += audit.limited;
+            report.unsettled += audit.unsettled;
+        }
+        Ok(report)
     }
 
     /// From now on nothing changes in the kernel's tables until the end.

@@ -123,7 +123,7 @@ fn import_policy(config: &NeighborConfig, (asn, router_id): (u32, Ipv4Addr)) -> 
         allow_own_as: config.allow_as_in,
         own_id: Some(router_id),
         maximum_prefixes: config.max_prefixes.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
-        ..ImportPolicy::accept_all(asn)
+        ..ImportPolicy::accept_all(config.local_as.unwrap_or(asn))
     }
 }
 
@@ -382,7 +382,7 @@ impl Worker {
         let siblings = self.vrfs.get(&vrf).filter(|_| !is_link_local(local));
         let sibling = siblings.and_then(|vrf| vrf.sibling(&self.links, local.to_canonical()));
         ExportKey {
-            local_as: self.config.asn,
+            local_as: config.local_as.unwrap_or(self.config.asn),
             internal: terms.internal,
             class: match config.class {
                 Class::Fabric => PeerClass::Fabric,

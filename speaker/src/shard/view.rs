@@ -223,7 +223,7 @@ impl Worker {
         }
     }
 
-    fn name(&self, id: VrfId) -> String {
+    pub(super) fn name(&self, id: VrfId) -> String {
         self.vrfs.get(&id).map_or_else(String::new, |vrf: &Vrf| vrf.name.to_string())
     }
 
@@ -249,7 +249,11 @@ impl Worker {
         let id = self.vrf_id(vrf)?;
         let from = from.map(|name| self.vrf_id(name)).transpose()?;
         let found = self.engine.explain(id, prefix, from);
+        let onward = found.blocked().is_none().then(|| self.onward(id, found.prefix)).flatten();
+        let (installed, told) = onward.unzip();
         Ok(Explanation {
+            installed,
+            told: told.unwrap_or_default(),
             vrf: vrf.to_owned(),
             prefix: found.prefix,
             from: found.from.map(|from| self.name(from)),

@@ -239,6 +239,8 @@ impl Worker {
             Request::Route(vrf, prefix, reply) => answer(reply, self.route(&vrf, prefix)),
             Request::Refused(from, to, reply) => answer(reply, self.refused(&from, &to)),
             Request::Explain(vrf, prefix, from, reply) => answer(reply, self.explain(&vrf, prefix, from.as_deref())),
+            Request::Plan(config, reply) => answer(reply, self.plan(&config)),
+            Request::Audit(audit, reply) => answer(reply, self.audit_part(audit)),
             Request::Freeze(reply) => {
                 self.frozen = true;
                 answer(reply, ());
