@@ -10,11 +10,8 @@ use crate::{
 
 /// The entry of `from` that names `to` and expects no other object of that name.
 pub(crate) fn entry_to<'a>(from: &'a Present<'_>, to: &Present<'_>) -> Option<&'a Entry> {
-    from.network.entries().iter().find(|entry| {
-        to.network.id.api == Api::Ironcore
-            && entry.target == to.network.id.name
-            && from.expected_uid(entry).is_none_or(|uid| uid == to.uid)
-    })
+    let entry = from.entry_for(&to.network.id.name).filter(|_| to.network.id.api == Api::Ironcore)?;
+    from.expected_uid(entry).is_none_or(|uid| uid == to.uid).then_some(entry)
 }
 
 /// Why the entry is not bound: the first reason that holds, in the order of rule R19.
@@ -35,10 +32,15 @@ pub(crate) fn refusal(one: &Present<'_>, two: &Present<'_>) -> Option<Reason> {
     if !one.available || !two.available {
         return Some(Reason::NetworkNotAvailable);
     }
-    if one.network.vni == two.network.vni {
+    ironcore_refusal(&one.network, &two.network)
+}
+
+/// Why two ironcore networks never peer, whatever their state.
+pub(crate) fn ironcore_refusal(one: &Network, two: &Network) -> Option<Reason> {
+    if one.vni == two.vni {
         return Some(Reason::SameVRF);
     }
-    let project = |present: &Present<'_>| present.network.ironcore().and_then(|network| network.project.clone());
+    let project = |network: &Network| network.ironcore().and_then(|network| network.project.clone());
     match (project(one), project(two)) {
         (None, None) => None,
         (Some(one), Some(two)) if one == two && !one.is_empty() => None,

@@ -107,7 +107,8 @@ impl PartialEq for Node {
             (Value::Number(a), Value::Number(b)) | (Value::String(a), Value::String(b)) => a == b,
             (Value::Sequence(a), Value::Sequence(b)) => a == b,
             (Value::Mapping(a), Value::Mapping(b)) => {
-                a.len() == b.len() && a.iter().all(|(key, node)| other.field(key) == Some(node))
+                let index: HashMap<&str, &Self> = b.iter().rev().map(|(key, node)| (key.as_str(), node)).collect();
+                a.len() == b.len() && a.iter().all(|(key, node)| index.get(key.as_str()) == Some(&node))
             }
             _ => false,
         }
@@ -194,8 +195,9 @@ impl Reader {
 
     fn run(&mut self, bytes: &[u8]) -> Result<(), InputError> {
         if bytes.len() > MAX_OCTETS {
-            let message = format!("the file has {} octets; at most {MAX_OCTETS} are read", bytes.len());
-            return Err(self.fault(0, message));
+            return Err(
+                self.fault(0, format!("the file has more than {MAX_OCTETS} octets, and so many are read at most"))
+            );
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()].iter().filter(|octet| **octet == b'\n').count();

@@ -3,15 +3,17 @@
 //!
 //! It is given statuses and yields filters; it never looks at a route.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use leak_engine::{Advertise, Filter, PrefixSet, Rank};
 
 use crate::{
+    bind,
     evaluate::{DEFAULT_LIMIT, EntryStatus, Options, Outcome, PeeringStatus, resolve},
     lifecycle::{Networks, Present},
     model::{Api, IroncoreNetwork, MetalKind, NetworkId, World},
-    reason::Phase,
+    reason::{Phase, Reason},
 };
 
 /// One direction of a bound peering.
@@ -44,6 +46,37 @@ pub enum Owner {
     Entry(usize),
     /// The peering at this position of [`Outcome::peerings`].
     Peering(usize),
+}
+
+impl Edge {
+    /// Whether the objects allow this edge, asked anew of them alone: what programs an edge asks it again (rule R39).
+    ///
+    /// # Errors
+    ///
+    /// The refusal by policy: another project or partition, kinds that never peer, or one table.
+    pub fn check(&self, world: &World) -> Result<(), Reason> {
+        let (Some(from), Some(to)) = (world.networks.get(&self.from), world.networks.get(&self.to)) else {
+            return Err(Reason::NetworkNotFound);
+        };
+        match (from.metal(), to.metal()) {
+            (Some(_), Some(_)) => bind::metal_refusal(from, to, true),
+            (None, None) => bind::ironcore_refusal(from, to),
+            _ => Some(Reason::NotPeerable),
+        }
+        .map_or(Ok(()), Err)
+    }
+
+    /// The oldest of the `others` into the same importer, all older than this edge, whose exporter declares space that meets `prefix`
+    /// (rule R42).
+    pub fn older_space<'a>(&self, others: &'a [Self], world: &World, prefix: IpNet) -> Option<&'a NetworkId> {
+        let declares = |edge: &&Self| {
+            let metal = world.networks.get(&edge.from).and_then(|network| network.metal());
+            metal.is_some_and(|metal| metal.prefixes.iter().any(|own| own.contains(&prefix) || prefix.contains(own)))
+        };
+        let older =
+            others.iter().filter(|edge| edge.to == self.to && (&edge.rank, &edge.from) < (&self.rank, &self.from));
+        older.min_by_key(|edge| (!declares(edge), &edge.rank)).filter(declares).map(|edge| &edge.from)
+    }
 }
 
 pub(crate) fn edges(world: &World, networks: &Networks<'_>, outcome: &Outcome, options: &Options) -> Vec<Edge> {
@@ -79,8 +112,10 @@ fn entry_edge(
     }
     let entry = &ironcore.entries[at];
     let to = NetworkId { name: entry.target.clone(), api: Api::Ironcore };
-    let (_, other) = outcome.bound_entry(&to, &exporter.network.id.name)?;
-    let importer = networks.get(&to)?.network.ironcore()?;
+    let peer = networks.get(&to)?;
+    let at_peer = peer.entries.get(&exporter.network.id.name)?;
+    let other = outcome.network(&to)?.entries.get(*at_peer).filter(|entry| entry.status.phase == Phase::Bound)?;
+    let importer = peer.network.ironcore()?;
     let exposed = || resolve(exporter, entry, world).into_iter().collect::<PrefixSet>();
     Some(Edge {
         from: exporter.network.id.clone(),
@@ -91,7 +126,7 @@ fn entry_edge(
             bound_since: status.status.since.max(other.status.since).unix_seconds(),
             exporter: Outcome::shared_name(&exporter.network.id),
         },
-        advertise: importer.advertise,
+        advertise: onward(importer.advertise, networks.get(&to)?),
         limit: ironcore.limit.unwrap_or(default_limit),
         partition_scope: ironcore.partition_scope,
         to,
@@ -119,12 +154,19 @@ fn peering_edges(
             peering: peering.name.name.clone(),
             owner: Owner::Peering(at),
             rank: Rank { bound_since: peering.status.since.unix_seconds(), exporter: Outcome::shared_name(from) },
-            advertise,
+            advertise: onward(advertise, networks.get(to)?),
             limit: spec.and_then(|spec| spec.limit).unwrap_or(default_limit),
             partition_scope: spec.is_some_and(|spec| spec.partition_scope),
         })
     };
     directions.into_iter().filter_map(edge).collect()
+}
+
+/// Rule R43: only an external network passes leaked routes on to neighbours outside, and none but those inside its own prefixes, which
+/// are all that it imports.
+fn onward(advertise: Advertise, importer: &Present<'_>) -> Advertise {
+    let external = importer.network.metal().is_some_and(|metal| metal.kind == MetalKind::External);
+    if advertise == Advertise::Ebgp && !external { Advertise::None } else { advertise }
 }
 
 /// Rules R30, R34, R35 and R43: what one metal network lends another.
@@ -156,11 +198,71 @@ fn older_spaces(edges: &mut [Edge], networks: &Networks<'_>) {
     }
     for mut into in by_importer.into_values() {
         into.sort_by(|a, b| edges[*a].rank.cmp(&edges[*b].rank));
-        let mut older = Vec::new();
+        let mut older = Space::default();
         for at in into {
-            edges[at].filter.overlaps = older.iter().copied().collect();
+            // Only what meets the exporter's declared space can matter, since nothing else of it passes before.
+            edges[at].filter.overlaps = match &edges[at].filter.declared {
+                Some(declared) => declared.iter().flat_map(|own| older.meeting(own)).collect(),
+                None => older.0.iter().copied().collect(),
+            };
             let exporter = networks.get(&edges[at].from).and_then(|present| present.network.metal());
-            older.extend(exporter.into_iter().flat_map(|metal| metal.prefixes.iter().copied()));
+            exporter.into_iter().flat_map(|metal| &metal.prefixes).for_each(|prefix| older.add(*prefix));
+        }
+    }
+}
+
+/// Address space that grows: its widest prefixes.
+#[derive(Default)]
+struct Space(BTreeSet<IpNet>);
+
+impl Space {
+    fn add(&mut self, prefix: IpNet) {
+        if self.around(prefix).is_some() {
+            return;
+        }
+        for inside in self.inside(prefix) {
+            self.0.remove(&inside);
+        }
+        self.0.insert(prefix);
+    }
+
+    /// What is equal to, around or inside `prefix`.
+    fn meeting(&self, prefix: IpNet) -> Vec<IpNet> {
+        self.around(prefix).map_or_else(|| self.inside(prefix), |around| vec![around])
+    }
+
+    /// Sorted by address, then length: whatever contains a prefix is the last one before it.
+    fn around(&self, prefix: IpNet) -> Option<IpNet> {
+        self.0.range(..=prefix).next_back().copied().filter(|around| around.contains(&prefix))
+    }
+
+    fn inside(&self, prefix: IpNet) -> Vec<IpNet> {
+        self.0.range(prefix..).take_while(|inside| prefix.contains(*inside)).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_prefix() -> impl Strategy<Value = IpNet> {
+        (0u8..4, 0u8..4, 8u8..25).prop_map(|(a, b, length)| {
+            let prefix = IpNet::new([10, a * 64, b * 64, 0].into(), length).unwrap();
+            prefix.trunc()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn growing_space_meets_what_its_widest_prefixes_meet(prefixes in prop::collection::vec(any_prefix(), 0..12), own in any_prefix()) {
+            let mut space = Space::default();
+            prefixes.iter().for_each(|prefix| space.add(*prefix));
+            let all: PrefixSet = prefixes.into_iter().collect();
+            prop_assert_eq!(space.0.iter().copied().collect::<PrefixSet>(), all.clone());
+            let meeting: Vec<IpNet> = all.iter().filter(|prefix| prefix.contains(&own) || own.contains(prefix)).collect();
+            prop_assert_eq!(space.meeting(own), meeting);
         }
     }
 }

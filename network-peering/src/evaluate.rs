@@ -145,6 +145,28 @@ pub struct PeeringStatus {
     pub(crate) nat: Option<(NetworkId, PrefixSet)>,
 }
 
+impl PeeringStatus {
+    /// The private network of a bound pair with a NATed external one: its routes outside of the external network's prefixes need NAT
+    /// (rule R43).
+    pub fn natted(&self) -> Option<&NetworkId> {
+        self.nat.as_ref().map(|(private, _)| private)
+    }
+
+    /// Its status as it stands while the private network has such routes.
+    pub fn status_with_nat(&self) -> Status {
+        let mut status = self.status.clone();
+        if let Some(private) = self.natted()
+            && status.phase == Phase::Bound
+            && status.reason.is_none()
+        {
+            let external = self.network2.as_ref().filter(|id| *id != private).unwrap_or(&self.network1);
+            status.reason = Some(Reason::NATRequired);
+            status.message = Some(message(Reason::NATRequired, &private.to_string(), &external.to_string()));
+        }
+        status
+    }
+}
+
 /// Evaluates `world` after what `state` remembers, at `now`, and updates the state.
 ///
 /// The same call again finds the same, and changes nothing in the state.
@@ -409,11 +431,6 @@ impl Outcome {
     /// The status of a network.
     pub fn network(&self, id: &NetworkId) -> Option<&NetworkStatus> {
         self.networks.binary_search_by(|status| status.id.cmp(id)).ok().map(|at| &self.networks[at])
-    }
-
-    pub(crate) fn bound_entry(&self, own: &NetworkId, target: &Name) -> Option<(usize, &EntryStatus)> {
-        let entries = self.network(own)?.entries.iter().enumerate();
-        entries.filter(|(_, entry)| entry.status.phase == Phase::Bound).find(|(_, entry)| entry.target == *target)
     }
 
     /// Edge names are shared text: one allocation per network, not per edge.

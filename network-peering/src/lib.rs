@@ -40,7 +40,7 @@ pub use model::{
 pub use reason::{NetworkState, PeeringState, Phase, Reason};
 pub use report::Report;
 pub use routes::{Origin, Route, read_routes};
-pub use state::{State, StateError, VERSION};
+pub use state::{AcceptError, State, StateError, VERSION};
 pub use tables::{Conflict, Refused, Selected, Table, Tables, tables};
 pub use timestamp::{NotATime, Timestamp};
 

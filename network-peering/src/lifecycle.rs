@@ -4,7 +4,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     error::Place,
     evaluate::Options,
     hash,
-    model::{Api, Entry, IroncoreNetwork, MetalNetwork, Name, Network, NetworkId, NetworkSpec, Peering, Side, World},
+    model::{Api, Entry, IroncoreNetwork, MetalNetwork, Name, Network, NetworkId, NetworkSpec, Side, World},
     state::{EntryState, NetworkState, State},
     timestamp::Timestamp,
 };
@@ -27,15 +27,39 @@ pub(crate) struct Present<'a> {
     pub(crate) deletion: Option<Timestamp>,
     pub(crate) available: bool,
     /// What is remembered of this very object.
-    pub(crate) remembered: Option<&'a NetworkState>,
+    remembered: Option<&'a NetworkState>,
+    remembered_entries: HashMap<&'a str, &'a EntryState>,
+    /// The positions of its entries, by the network they name.
+    pub(crate) entries: HashMap<Name, usize>,
     /// The uids of the networks that keep it from going (rule R24); only for one that is being deleted.
     pub(crate) holders: BTreeSet<String>,
 }
 
-impl Present<'_> {
+impl<'a> Present<'a> {
+    fn new(network: Cow<'a, Network>, uid: String, generated: bool, remembered: Option<&'a NetworkState>) -> Self {
+        let remembered_entries = remembered.into_iter().flat_map(|remembered| &remembered.entries);
+        let entries = network.entries().iter().enumerate();
+        Self {
+            uid,
+            generated,
+            deletion: None,
+            available: false,
+            remembered,
+            remembered_entries: remembered_entries.map(|entry| (entry.name.as_str(), entry)).collect(),
+            entries: entries.map(|(at, entry)| (entry.target.clone(), at)).collect(),
+            holders: BTreeSet::new(),
+            network,
+        }
+    }
+
+    /// The entry that names `target`; an ironcore network has one at most.
+    pub(crate) fn entry_for(&self, target: &Name) -> Option<&Entry> {
+        self.entries.get(target).and_then(|at| self.network.entries().get(*at))
+    }
+
     /// What is remembered of the entry of this name.
-    pub(crate) fn remembered_entry(&self, name: &str) -> Option<&EntryState> {
-        self.remembered?.entries.iter().find(|entry| entry.name == name)
+    pub(crate) fn remembered_entry(&self, name: &str) -> Option<&'a EntryState> {
+        self.remembered_entries.get(name).copied()
     }
 
     /// The uid that the target of `entry` must have, where one was given or seen before (rule R11). An entry whose uid
@@ -66,14 +90,12 @@ pub(crate) fn networks<'a>(
         let remembered = state.network(&network.id);
         let uid = network.uid.as_ref().or(remembered.map(|remembered| &remembered.uid));
         let remembered = remembered.filter(|remembered| Some(&remembered.uid) == uid);
+        let generated = uid.is_none();
+        let uid = uid.cloned().unwrap_or_else(|| new_uid(&network.id, state, options));
         let present = Present {
-            generated: uid.is_none(),
-            uid: uid.cloned().unwrap_or_else(|| new_uid(&network.id, state, options)),
             deletion: network.deletion.or(remembered.and_then(|remembered| remembered.deletion)),
             available: available(network, state, options),
-            remembered,
-            network: Cow::Borrowed(network),
-            holders: BTreeSet::new(),
+            ..Present::new(Cow::Borrowed(network), uid, generated, remembered)
         };
         networks.insert(network.id.clone(), present);
     }
@@ -81,13 +103,9 @@ pub(crate) fn networks<'a>(
         let Some(remembered) = state.network(&id) else { continue };
         let network = remnant(&id, remembered);
         let present = Present {
-            uid: remembered.uid.clone(),
-            generated: false,
             deletion: remembered.deletion.or(Some(now)),
             available: available(&network, state, options),
-            remembered: Some(remembered),
-            network: Cow::Owned(network),
-            holders: BTreeSet::new(),
+            ..Present::new(Cow::Owned(network), remembered.uid.clone(), false, Some(remembered))
         };
         networks.insert(id, present);
     }
@@ -96,14 +114,10 @@ pub(crate) fn networks<'a>(
         networks.remove(&id);
         // A document that came back while its network was going stands for a new one, once that is gone.
         if let Some(network) = world.networks.get(&id).filter(|network| network.deletion.is_none()) {
+            let uid = network.uid.clone().unwrap_or_else(|| new_uid(&id, state, options));
             let present = Present {
-                generated: network.uid.is_none(),
-                uid: network.uid.clone().unwrap_or_else(|| new_uid(&id, state, options)),
-                deletion: None,
                 available: available(network, state, options),
-                remembered: None,
-                network: Cow::Borrowed(network),
-                holders: BTreeSet::new(),
+                ..Present::new(Cow::Borrowed(network), uid, network.uid.is_none(), None)
             };
             networks.insert(id, present);
         }
@@ -116,14 +130,29 @@ pub(crate) fn networks<'a>(
 fn collect_holders(networks: &mut Networks<'_>, world: &World) -> Vec<NetworkId> {
     let deleting: Vec<_> =
         networks.iter().filter(|(_, present)| present.deletion.is_some()).map(|(id, _)| id.clone()).collect();
+    if deleting.is_empty() {
+        return deleting;
+    }
+    let mut naming: HashMap<NetworkId, Vec<NetworkId>> = HashMap::new();
+    for (id, present) in networks.iter() {
+        for entry in present.network.entries() {
+            let target = NetworkId { name: entry.target.clone(), api: Api::Ironcore };
+            naming.entry(target).or_default().push(id.clone());
+        }
+    }
+    for peering in world.peerings.values().filter(|peering| peering.deletion.is_none()) {
+        let Side::Network(network2) = &peering.side else { continue };
+        let [one, two] =
+            [&peering.network1, network2].map(|name| NetworkId { name: Name::in_default(name), api: Api::Metal });
+        naming.entry(one.clone()).or_default().push(two.clone());
+        naming.entry(two).or_default().push(one);
+    }
     let mut gone = Vec::new();
     for id in deleting {
         let present = &networks[&id];
-        let holders: BTreeSet<_> = networks
-            .values()
-            .filter(|peer| peer.deletion.is_none() && peer.network.id.api == id.api && holds(peer, present, world))
-            .map(|peer| peer.uid.clone())
-            .collect();
+        let peers = naming.get(&id).into_iter().flatten().filter_map(|peer| networks.get(peer));
+        let holders: BTreeSet<_> =
+            peers.filter(|peer| peer.deletion.is_none() && holds(peer, present)).map(|peer| peer.uid.clone()).collect();
         if holders.is_empty() {
             gone.push(id);
         } else if let Some(present) = networks.get_mut(&id) {
@@ -133,9 +162,9 @@ fn collect_holders(networks: &mut Networks<'_>, world: &World) -> Vec<NetworkId>
     gone
 }
 
-/// Whether the live `peer` keeps `present` from going: it was bound to it, or would be if it were not being deleted, and
-/// has not dropped its entry. Of a network whose document is gone too little is known to say what would be.
-fn holds(peer: &Present<'_>, present: &Present<'_>, world: &World) -> bool {
+/// Whether the live `peer`, which names `present`, keeps it from going: it was bound to it, or would be if it were not being deleted. Of
+/// a network whose document is gone too little is known to say what would be.
+fn holds(peer: &Present<'_>, present: &Present<'_>) -> bool {
     let claimed = present.remembered.is_some_and(|remembered| remembered.claims.contains(&peer.uid));
     if !claimed && matches!(present.network, Cow::Owned(_)) {
         return false;
@@ -145,20 +174,11 @@ fn holds(peer: &Present<'_>, present: &Present<'_>, world: &World) -> bool {
             bind::entry_to(peer, present).is_some()
                 && (claimed || bind::entry_to(present, peer).is_some() && bind::refusal(peer, present).is_none())
         }
-        Api::Metal => world.peerings.values().any(|peering| {
-            peering.deletion.is_none()
-                && joins(peering, &present.network.id, &peer.network.id)
-                && (claimed
-                    || bind::metal_refusal(&peer.network, &present.network, peer.available && present.available)
-                        .is_none())
-        }),
+        Api::Metal => {
+            let available = peer.available && present.available;
+            claimed || bind::metal_refusal(&peer.network, &present.network, available).is_none()
+        }
     }
-}
-
-fn joins(peering: &Peering, a: &NetworkId, b: &NetworkId) -> bool {
-    let Side::Network(network2) = &peering.side else { return false };
-    let (one, two) = (&peering.network1, network2);
-    (*one == a.name.name && *two == b.name.name) || (*one == b.name.name && *two == a.name.name)
 }
 
 fn available(network: &Network, state: &State, options: &Options) -> bool {

@@ -233,6 +233,7 @@ fn read_bgp(at: &At<'_>, sink: &Sink<'_>) -> Option<Bgp> {
     let fields = at.mapping(sink)?;
     let local = fields.required("local", sink).and_then(|at| at.mapping(sink));
     let remote = fields.required("remote", sink).and_then(|at| at.mapping(sink));
+    let import = fields.sequence("import", sink).iter().filter_map(|at| at.prefix(sink)).collect();
     fields.finish(sink);
     let read_as = |side: &Mapping<'_>| side.required("as", sink).and_then(|at| at.number(1..=u32::MAX, sink));
     let local = local.map(|local| {
@@ -263,7 +264,7 @@ fn read_bgp(at: &At<'_>, sink: &Sink<'_>) -> Option<Bgp> {
     if local_as == remote_as {
         sink.warn(at, format!("both sides are AS {local_as}; the session of an external peering is eBGP"));
     }
-    Some(Bgp { local_as, local, interface, switch, remote_as, remote })
+    Some(Bgp { local_as, local, interface, switch, remote_as, remote, import })
 }
 
 fn read_port(at: &At<'_>, sink: &Sink<'_>) -> Option<(String, String)> {

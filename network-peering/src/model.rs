@@ -268,6 +268,8 @@ pub struct Bgp {
     pub remote_as: u32,
     /// The neighbour's address.
     pub remote: IpAddr,
+    /// `spec.bgp.import`: what is taken from the neighbour, with all that lies inside; nothing if it is empty (RFC 8212).
+    pub import: Vec<IpNet>,
 }
 
 /// A metal-stack `Project`.

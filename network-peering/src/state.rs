@@ -118,7 +118,44 @@ impl fmt::Display for StateError {
 
 impl std::error::Error for StateError {}
 
+/// Why the object that an entry names now cannot be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptError {
+    /// There is no such network, or it has no such entry.
+    UnknownEntry,
+    /// The entry's own `networkRef.uid` says which object it is for.
+    GivenUid,
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownEntry => "there is no network with such an entry",
+            Self::GivenUid => "the entry gives networkRef.uid itself; clear or replace it in the manifest",
+        })
+    }
+}
+
+impl std::error::Error for AcceptError {}
+
 impl State {
+    /// Forgets the uid that the entry of an ironcore network was pinned to: the next evaluation pins the object that it finds under
+    /// the name then (rule R11).
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError`]; nothing changed then.
+    pub fn accept(&mut self, network: &Name, entry: &str) -> Result<(), AcceptError> {
+        let network = self.ironcore_networks.get_mut(&network.to_string());
+        let entries = network.into_iter().flat_map(|network| &mut network.entries);
+        let pinned = entries.into_iter().find(|known| known.name == entry).ok_or(AcceptError::UnknownEntry)?;
+        if pinned.explicit {
+            return Err(AcceptError::GivenUid);
+        }
+        pinned.uid = None;
+        Ok(())
+    }
+
     /// Reads the JSON form.
     ///
     /// # Errors

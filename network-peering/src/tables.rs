@@ -16,7 +16,7 @@ use crate::{
     error::Warning,
     evaluate::{Options, Outcome, Status},
     model::{Api, NetworkId, World},
-    reason::{PeeringState, Phase, Reason, message},
+    reason::{PeeringState, Reason, message},
     routes::Route,
 };
 
@@ -174,8 +174,8 @@ impl<'r> Import<'_, 'r> {
             match refusal {
                 Refusal::OwnSpace | Refusal::NativeWins => self.conflict(&edges[at], prefix, &edges[at].to, "R34"),
                 Refusal::OlderBindingWins => {
-                    if let Some(older) = self.older_space(&edges[..at], prefix) {
-                        self.conflict(&edges[at], prefix, &older, "R42");
+                    if let Some(older) = edges[at].older_space(edges, self.world, prefix) {
+                        self.conflict(&edges[at], prefix, older, "R42");
                     }
                 }
                 _ => {}
@@ -217,15 +217,6 @@ impl<'r> Import<'_, 'r> {
         let partition = |id| self.world.networks.get(id).and_then(|network| network.metal()?.partition.as_ref());
         let Some(origin) = path.zone.as_ref().or_else(|| partition(&edge.from)) else { return true };
         origin == zone && partition(&edge.to).is_none_or(|destination| destination == origin)
-    }
-
-    /// The oldest of `edges` whose exporter declares space that meets `prefix` (rule R42).
-    fn older_space(&self, edges: &[Edge], prefix: IpNet) -> Option<NetworkId> {
-        let declares = |edge: &&Edge| {
-            let metal = self.world.networks.get(&edge.from).and_then(|network| network.metal());
-            metal.is_some_and(|metal| metal.prefixes.iter().any(|own| own.contains(&prefix) || prefix.contains(own)))
-        };
-        edges.iter().find(declares).map(|edge| edge.from.clone())
     }
 
     fn refuse(&mut self, edge: &Edge, prefix: IpNet, reason: Refusal) {
@@ -287,11 +278,8 @@ fn need_nat(outcome: &mut Outcome, native: &Native<'_>) {
     for peering in &mut outcome.peerings {
         let Some((private, prefixes)) = &peering.nat else { continue };
         let outside = native.get(private).is_some_and(|routes| routes.keys().any(|prefix| !prefixes.covers(*prefix)));
-        let status = &mut peering.status;
-        if outside && status.phase == Phase::Bound && status.reason.is_none() {
-            let external = peering.network2.as_ref().filter(|id| *id != private).unwrap_or(&peering.network1);
-            status.reason = Some(Reason::NATRequired);
-            status.message = Some(message(Reason::NATRequired, &private.to_string(), &external.to_string()));
+        if outside {
+            peering.status = peering.status_with_nat();
         }
     }
 }

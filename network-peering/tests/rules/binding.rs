@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::common::*;
+use network_peering::AcceptError;
 
 #[test]
 fn r2_a_uid_is_generated_once_and_kept() {
@@ -93,6 +94,37 @@ fn r11_clearing_the_uid_or_adding_the_entry_again_accepts_the_object_seen_then()
     assert_eq!(status(play.at(1, &(a("") + &b), "").entry("a", "e")), "Pending Pending UIDMismatch");
     play.at(2, &(network("a", 101, "") + &b), "");
     assert_eq!(status(play.at(3, &(a("") + &b), "").entry("a", "e")), "Bound Ready");
+}
+
+#[test]
+fn r11_an_object_that_is_accepted_is_pinned_in_the_place_of_the_first() {
+    let b = |uid: &str| network_with("b", &format!("uid: {uid}, "), 102, &to("a"));
+    let a = network("a", 101, &to("b"));
+    let name = network_peering::Name::in_default("a");
+    let mut play = Play::default();
+    play.at(0, &(a.clone() + &b("one")), "");
+    assert_eq!(status(play.at(1, &(a.clone() + &b("two")), "").entry("a", "to-b")), "Pending Pending UIDMismatch");
+    assert_eq!(play.state.accept(&name, "to-c"), Err(AcceptError::UnknownEntry));
+    assert_eq!(play.state.accept(&name, "to-b"), Ok(()));
+    assert_eq!(status(play.at(2, &(a.clone() + &b("two")), "").entry("a", "to-b")), "Bound Ready");
+    assert_eq!(status(play.at(3, &(a + &b("one")), "").entry("a", "to-b")), "Pending Pending UIDMismatch");
+
+    let given = network("a", 101, "{name: e, networkRef: {name: b, uid: one}}");
+    play.at(4, &(given + &b("two")), "");
+    assert_eq!(play.state.accept(&name, "e"), Err(AcceptError::GivenUid));
+}
+
+#[test]
+fn r20_phase_is_the_control_planes_and_a_refusal_by_policy_is_an_error_without_a_claim() {
+    let waiting = eval(&(network("a", 101, &to("b")) + &network("b", 102, "")), "");
+    assert_eq!(status(waiting.entry("a", "to-b")), "Pending Pending NotReciprocated");
+    let same = eval(&(network("a", 101, &to("b")) + &network("b", 101, &to("a"))), "");
+    assert_eq!(status(same.entry("a", "to-b")), "Pending Error SameVRF");
+    assert_eq!(same.network("b")["incomingPeerings"], json!([]));
+    let both = [("a", "10.0.0.0/24"), ("b", "10.0.0.0/24"), ("b", "0.0.0.0/0")];
+    let refused = eval(&pair("a", "b"), &routes(&both));
+    assert_eq!(refused.refused().len(), 3);
+    assert_eq!(status(refused.entry("b", "to-a")), "Bound Ready", "a refused route is no trouble of the peering");
 }
 
 #[test]

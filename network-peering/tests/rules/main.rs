@@ -5,7 +5,10 @@
 mod binding;
 mod common;
 mod deletion;
+mod documentation;
+mod input;
 mod leaking;
 mod metal;
 mod properties;
+mod proposals;
 mod validation;

@@ -62,6 +62,51 @@ fn r39_a_project_that_changes_withdraws_at_once() {
 }
 
 #[test]
+fn r39_an_edge_that_the_objects_do_not_allow_is_found_wherever_it_comes_from() {
+    let load = |documents: String| network_peering::load([("f".to_owned(), documents)]).unwrap();
+    let evaluate = |world: &network_peering::World| {
+        let now = network_peering::Timestamp::from_unix_seconds(0);
+        network_peering::evaluate(world, &mut network_peering::State::default(), now, &Options::default())
+    };
+    let documents = private("a", 1) + &private("b", 2) + &peering("p", "a", "b");
+    let outcome = evaluate(&load(documents.clone()));
+    assert_eq!(outcome.edges.len(), 2);
+    assert!(outcome.edges.iter().all(|edge| edge.check(&load(documents.clone())) == Ok(())));
+    let moved = load(documents.replacen("projectid: p", "projectid: q", 1));
+    assert!(outcome.edges.iter().all(|edge| edge.check(&moved) == Err(network_peering::Reason::CrossProject)));
+    let gone = load(private("a", 1));
+    assert!(outcome.edges.iter().all(|edge| edge.check(&gone) == Err(network_peering::Reason::NetworkNotFound)));
+
+    let labelled = |name: &str, vni, project: &str, target: &str| {
+        network_with(name, &format!("labels: {{metal-stack.io/project: {project}}}, "), vni, &to(target))
+    };
+    let documents = labelled("x", 101, "p", "y") + &labelled("y", 102, "p", "x");
+    let outcome = evaluate(&load(documents.clone()));
+    let moved = load(documents.replacen("project: p", "project: q", 1));
+    assert_eq!(outcome.edges.len(), 2);
+    assert!(outcome.edges.iter().all(|edge| edge.check(&moved) == Err(network_peering::Reason::CrossProject)));
+}
+
+#[test]
+fn r43_ebgp_is_for_an_external_network_alone() {
+    use leak_engine::Advertise;
+    let modes = |documents: &str| {
+        let world = network_peering::load([("f".to_owned(), documents)]).unwrap();
+        let now = network_peering::Timestamp::from_unix_seconds(0);
+        let options = Options::default();
+        let outcome = network_peering::evaluate(&world, &mut network_peering::State::default(), now, &options);
+        let edges = outcome.edges.iter();
+        edges.map(|edge| (edge.to.name.name.clone(), edge.advertise)).collect::<Vec<_>>()
+    };
+    let spec = |mode| format!("network1: a, network2: i, advertise: {{network1: {mode}, network2: {mode}}}");
+    let networks = private("a", 1) + &metal("i", "vrf: 9, prefixes: [203.0.113.0/24]");
+    let both = |mode| modes(&(networks.clone() + &peering_with("p", &spec(mode))));
+    assert_eq!(both("ebgp"), [("a".to_owned(), Advertise::None), ("i".to_owned(), Advertise::Ebgp)]);
+    assert_eq!(both("all"), [("a".to_owned(), Advertise::All), ("i".to_owned(), Advertise::All)]);
+    assert_eq!(both("evpn"), [("a".to_owned(), Advertise::Evpn), ("i".to_owned(), Advertise::Evpn)]);
+}
+
+#[test]
 fn r40_some_networks_are_never_peerable() {
     let private = format!("vrf: 1, {PRIVATE}");
     assert_eq!(joined(&private, "vrf: 2, underlay: true"), "Pending Error NotPeerable");
