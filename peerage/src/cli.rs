@@ -4,6 +4,7 @@
 //! socket.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
@@ -29,8 +30,18 @@ pub(crate) enum Command {
     Validate(crate::validate::ValidateArgs),
     /// Apply the rules once to manifests and routes, without a daemon
     Eval(crate::eval::EvalArgs),
+    /// Say what a change would do to the running daemon's tables and neighbours, without doing it
+    Plan(PlanArgs),
     /// Give manifests to the running daemon
     Apply(ApplyArgs),
+    /// Keep a change that would be taken back otherwise
+    Confirm(ClientArgs),
+    /// Go back to what was applied before the last change, or once another one was made
+    Rollback(RollbackArgs),
+    /// List the changes that were made: who, when, what
+    History(ClientArgs),
+    /// Prove that every leaked route may be there and none is missing; exit code 1 with the counter-example
+    Audit(ClientArgs),
     /// List what the running daemon knows
     Get(GetArgs),
     /// List the routes of a VRF
@@ -90,12 +101,101 @@ pub(crate) enum Output {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ApplyArgs {
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) connection: Connection,
     /// Files or directories; `-` is standard input
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
+    /// The form of the answer; with `wide` every route is listed
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+    /// A command to say it of, such as `network peering create`
+    #[command(subcommand)]
+    pub(crate) command: Option<PlannedCommand>,
+}
+
+/// A command that can be planned.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlannedCommand {
+    /// Peerings between networks
+    Network {
+        #[command(subcommand)]
+        command: PlannedNetworkCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlannedNetworkCommand {
+    /// Peerings between networks
+    Peering {
+        #[command(subcommand)]
+        command: PlannedPeeringCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlannedPeeringCommand {
+    /// Say what `network peering create` would do
+    Create {
+        #[command(flatten)]
+        create: Box<PeeringCreateArgs>,
+        /// The form of the answer; with `wide` every route is listed
+        #[arg(short, long, value_enum)]
+        output: Option<Output>,
+    },
+}
+
+/// A command that has only an answer.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The form of the answer
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The change, as `history` numbers it, after which things stood as they shall; before the last one if not given
+    #[arg(value_name = "N")]
+    pub(crate) to: Option<u64>,
+    /// The form of the answer
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+/// A time such as `90s`, `5m` or `1h`, at most a day.
+fn within(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err("give a number of s, m or h, such as 5m".to_owned()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "from one second to a day".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Files or directories; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present = "plan", num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Apply what this plan was made of, and only if what it says is still what would happen
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) plan: Option<String>,
+    /// Take it back after this time, such as 5m, unless `peerage confirm` comes before
+    #[arg(long, value_name = "TIME", value_parser = within)]
+    pub(crate) confirm_within: Option<Duration>,
     /// The form of the answer
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
@@ -116,6 +216,9 @@ pub(crate) enum Resource {
     /// VRFs, with their tables
     #[value(alias = "vrf")]
     Vrfs,
+    /// Prefixes that two networks claim in one table
+    #[value(alias = "conflict")]
+    Conflicts,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +303,13 @@ pub(crate) enum PeeringCommand {
         /// The form of the answer; YAML if not given
         #[arg(short, long, value_enum)]
         output: Option<Output>,
+    },
+    /// Accept the network that stands under the name now as the one an entry is peered with
+    Accept {
+        #[command(flatten)]
+        connection: Connection,
+        /// The entry, as `<namespace>/<network>/<entry>`
+        name: String,
     },
     /// Delete a peering; its routes are withdrawn at once
     Delete {

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use network_peering::{Document, ErrorType, InputError, State, Warning, World};
+use network_peering::{Document, ErrorType, InputError, MAX_OCTETS, State, Warning, World};
 
 use crate::config::{self, Settings};
 
@@ -40,20 +40,36 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, ReadErro
     for path in paths {
         let fail = |error| ReadError { path: path.clone(), error };
         if path == Path::new("-") {
-            let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes).map_err(fail)?;
-            files.push(("-".to_owned(), bytes));
+            files.push(("-".to_owned(), bounded(io::stdin()).map_err(fail)?));
         } else if path.is_dir() {
             for entry in manifests(path).map_err(fail)? {
-                let bytes = fs::read(&entry).map_err(|error| ReadError { path: entry.clone(), error })?;
+                let bytes = read_file(&entry).map_err(|error| ReadError { path: entry.clone(), error })?;
                 files.push((entry.display().to_string(), bytes));
             }
         } else {
-            let bytes = fs::read(path).map_err(fail)?;
+            let bytes = read_file(path).map_err(fail)?;
             files.push((path.display().to_string(), bytes));
         }
     }
     Ok(files)
+}
+
+/// The octets of a file, but no more than show that it is too large: what is read, and where that ends, is for [`parse`] to say.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    bounded(fs::File::open(path)?)
+}
+
+/// As [`read_file`], from anything.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn bounded(reader: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_OCTETS as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn manifests(directory: &Path) -> io::Result<Vec<PathBuf>> {

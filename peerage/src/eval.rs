@@ -14,6 +14,7 @@ use network_peering::{
     InputError, Name, Options, Outcome, Report, Route, State, Tables, Timestamp, evaluate, read_routes, tables,
 };
 
+use crate::documents;
 use crate::validate::{Format, fail, load, print_warnings, show, unreadable};
 
 #[derive(Debug, Args)]
@@ -99,12 +100,7 @@ fn clock() -> Timestamp {
 
 fn routes(path: &Path) -> Result<(Vec<Route>, Vec<network_peering::Warning>), Vec<InputError>> {
     let file = path.display().to_string();
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::stdin(), &mut bytes).map(|_| bytes)
-    } else {
-        fs::read(path)
-    };
+    let bytes = if path == Path::new("-") { documents::bounded(io::stdin()) } else { documents::read_file(path) };
     let bytes = bytes.map_err(|error| vec![unreadable(&file, format!("{file}: {error}"))])?;
     read_routes(&file, &bytes)
 }

@@ -39,7 +39,12 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             return daemon(async { Ok(if demo::run(args).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE }) });
         }
         Command::Validate(args) => return Ok(validate::run(&args)),
+        Command::Plan(args) => client(commands::plan::run(args))?,
         Command::Apply(args) => client(commands::apply::run(args))?,
+        Command::Confirm(args) => client(commands::change::confirm(args))?,
+        Command::Rollback(args) => client(commands::change::rollback(args))?,
+        Command::History(args) => client(commands::change::history(args))?,
+        Command::Audit(args) => return client_code(commands::audit::run(args)),
         Command::Get(args) => client(commands::get::run(args))?,
         Command::Routes(args) => client(commands::routes::run(args))?,
         Command::Explain(args) => client(commands::explain::run(args))?,
@@ -65,6 +70,11 @@ fn daemon(command: impl Future<Output = Result<ExitCode, Error>>) -> Result<Exit
 
 /// Runs a command that only asks a daemon.
 fn client(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    client_code(command)
+}
+
+/// Runs a command that only asks a daemon, and whose answer may be another exit code.
+fn client_code<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 

@@ -47,6 +47,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Error> {
         Err(error) => return Err(error.into()),
     };
     let serving = tokio::spawn(server.serve(Arc::clone(&daemon)));
+    let timed = Arc::clone(&daemon);
+    let timer = tokio::spawn(async move { timed.keep_time().await });
     info!(
         name = settings.speaker.name,
         asn = settings.speaker.asn,
@@ -63,6 +65,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Error> {
         }
     }
     info!("stopping");
+    timer.abort();
     daemon.stop().await;
     serving.abort();
     // The socket goes with the task that serves it.

@@ -97,6 +97,19 @@ fn a_missing_file_is_a_fault() {
 }
 
 #[test]
+fn endless_input_is_refused_without_being_read_to_its_end() {
+    for arguments in [["validate", "-f", "/dev/zero"], ["eval", "-f", "/dev/zero"]] {
+        let output = peerage(&arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(lines(&output.stderr)[0].contains("octets"), "{:?}", lines(&output.stderr));
+    }
+    let directory = Directory::new();
+    let file = directory.file("a.yaml", PAIR);
+    let output = peerage(&["eval", "-f", show(&file), "--routes", "/dev/zero"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn an_empty_directory_is_valid_and_has_no_networks() {
     let directory = Directory::new();
     let output = peerage(&["eval", "-f", show(directory.0.path()), "-o", "json"]);

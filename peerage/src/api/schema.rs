@@ -88,6 +88,27 @@ pub(crate) struct Leak {
     pub(crate) refused: BTreeMap<String, u64>,
 }
 
+/// Two networks that claim one prefix in an importer's table (rules R34, R42).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Conflict {
+    pub(crate) prefix: IpNet,
+    /// The importer.
+    pub(crate) network: String,
+    /// Whose route stands.
+    pub(crate) winner: String,
+    /// Whose route does not.
+    pub(crate) loser: String,
+    /// The rule that decides.
+    pub(crate) rule: String,
+}
+
+/// Something that a request names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+}
+
 /// A BGP neighbour and its session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -217,8 +238,10 @@ pub(crate) struct Explanation {
     pub(crate) from: Option<String>,
     /// `native`, `leaked` or `absent`.
     pub(crate) verdict: String,
-    /// The reason that keeps it out (SEMANTICS section 10), if one does.
+    /// The reason that keeps it out, of a closed list, if one does.
     pub(crate) reason: Option<String>,
+    /// The nearest change that would let it pass that step.
+    pub(crate) change: Option<String>,
     /// What was looked at, in order; the first that did not pass decided.
     pub(crate) steps: Vec<Step>,
 }
@@ -238,7 +261,182 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Apply {
+    /// With `plan` none are needed.
+    #[serde(default)]
     pub(crate) files: Vec<File>,
+    /// The token of a plan: only if what it says is still what would happen.
+    #[serde(default)]
+    pub(crate) plan: Option<String>,
+    /// Seconds after which the change is taken back unless it is confirmed.
+    #[serde(default)]
+    pub(crate) confirm_within: Option<u64>,
+}
+
+/// Which change to go back to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rollback {
+    /// Its number; before the last one if not given.
+    #[serde(default)]
+    pub(crate) to: Option<u64>,
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Change {
+    pub(crate) number: u64,
+    /// RFC 3339, UTC, whole seconds.
+    pub(crate) at: String,
+    /// The user, or what made it.
+    pub(crate) who: String,
+    /// What was done, and what became of each document.
+    pub(crate) what: Vec<String>,
+    /// When it is taken back unless it is confirmed.
+    pub(crate) confirm_by: Option<String>,
+}
+
+/// What applying documents would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Plan {
+    /// By it exactly this can be applied, as long as it would still do this.
+    pub(crate) token: String,
+    #[serde(flatten)]
+    pub(crate) body: PlanBody,
+}
+
+/// What a plan says.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanBody {
+    /// Each document that was given, and what would become of it.
+    pub(crate) documents: Vec<AppliedDocument>,
+    /// What the speaker would change.
+    pub(crate) changes: Vec<String>,
+    /// Peerings whose status would be another one.
+    pub(crate) peerings: Vec<PlannedPeering>,
+    /// VRFs whose leaked routes would differ.
+    pub(crate) vrfs: Vec<PlannedVrf>,
+    /// Directions of peerings that would come, go or change.
+    pub(crate) leaks: Vec<PlannedLeak>,
+    /// Prefixes that two networks would claim.
+    pub(crate) conflicts: Vec<Conflict>,
+    /// What neighbours would be told.
+    pub(crate) neighbors: Vec<PlannedNeighbor>,
+    /// Networks between which something would leak and nothing does now.
+    pub(crate) reachable: Vec<Reachable>,
+    /// Networks between which something leaks now and nothing would.
+    pub(crate) unreachable: Vec<Reachable>,
+    /// Sessions that would end.
+    pub(crate) sessions_reset: Vec<String>,
+    /// Nothing of an earlier change is still being worked on.
+    pub(crate) settled: bool,
+    /// A number that stands for every route, listed or not.
+    pub(crate) digest: String,
+}
+
+/// A peering whose status would be another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlannedPeering {
+    pub(crate) name: String,
+    /// Phase, and the reason if it is not in force; `None` if there is none.
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
+/// A VRF whose leaked routes would differ.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlannedVrf {
+    pub(crate) vrf: String,
+    /// The kernel's table, where there is one.
+    pub(crate) table: Option<u32>,
+    /// Destinations in its table, native ones included.
+    pub(crate) destinations_before: u64,
+    pub(crate) destinations_after: u64,
+    pub(crate) added: u64,
+    pub(crate) removed: u64,
+    pub(crate) changed: u64,
+    /// The first 10,000 of each kind.
+    pub(crate) adds: Vec<PlannedRoute>,
+    pub(crate) removes: Vec<PlannedRoute>,
+    pub(crate) changes: Vec<PlannedRoute>,
+}
+
+/// A leaked route that would differ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlannedRoute {
+    pub(crate) prefix: IpNet,
+    /// The VRF it leaks from now.
+    pub(crate) before: Option<String>,
+    /// The VRF it would leak from; the same as before where only who is told of it differs.
+    pub(crate) after: Option<String>,
+}
+
+/// A direction of a peering that would come, go or change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlannedLeak {
+    /// The exporter's VRF.
+    pub(crate) from: String,
+    /// The importer's VRF.
+    pub(crate) to: String,
+    pub(crate) peering: String,
+    /// Routes of the exporter in the importer's table; `None` if the direction is not in force.
+    pub(crate) before: Option<u64>,
+    pub(crate) after: Option<u64>,
+    /// Native routes of the exporter that would be refused, counted by reason.
+    pub(crate) refused: BTreeMap<String, u64>,
+}
+
+/// What a neighbour would be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlannedNeighbor {
+    /// Its address or interface, and its VRF.
+    pub(crate) neighbor: String,
+    pub(crate) announced: u64,
+    pub(crate) replaced: u64,
+    pub(crate) withdrawn: u64,
+    /// The first 10,000 of each.
+    pub(crate) announces: Vec<IpNet>,
+    pub(crate) withdraws: Vec<IpNet>,
+}
+
+/// One network whose routes another has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reachable {
+    /// The exporter.
+    pub(crate) from: String,
+    /// The importer.
+    pub(crate) to: String,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Audit {
+    /// Destinations looked at, of all VRFs.
+    pub(crate) destinations: u64,
+    /// Leaked paths whose witness was found.
+    pub(crate) witnessed: u64,
+    /// Native destinations that an edge's limit keeps out.
+    pub(crate) limited: u64,
+    /// Destinations passed over because a change of edges was under way.
+    pub(crate) unsettled: u64,
+    /// How much is wrong.
+    pub(crate) faults: u64,
+    /// The first hundred counter-examples.
+    pub(crate) violations: Vec<Violation>,
+}
+
+/// A leaked route without a witness, or a route that should be leaked and is not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Violation {
+    pub(crate) vrf: String,
+    pub(crate) prefix: IpNet,
+    pub(crate) from: Option<String>,
+    pub(crate) peering: Option<String>,
+    /// What is wrong, as a sentence.
+    pub(crate) fault: String,
 }
 
 /// A named text with any number of YAML or JSON documents.
@@ -259,6 +457,8 @@ pub(crate) struct Applied {
     /// What the speaker changed; empty when everything stood already.
     pub(crate) changes: Vec<String>,
     pub(crate) warnings: Vec<String>,
+    /// When it is taken back unless it is confirmed.
+    pub(crate) confirm_by: Option<String>,
 }
 
 /// A document of an `apply`.
@@ -279,7 +479,7 @@ pub(crate) struct Version {
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Failure {
-    /// `NotFound`, `Invalid`, `Forbidden`, `TooLarge`, `Timeout` or `Internal`.
+    /// `NotFound`, `Invalid`, `Forbidden`, `Conflict`, `TooLarge`, `Timeout` or `Internal`.
     pub(crate) reason: String,
     pub(crate) message: String,
     /// Each fault of the documents, when the reason is `Invalid`.
@@ -357,6 +557,9 @@ mod tests {
             "refused": { "PrefixList": 1 }, "advertised": 4,
         });
         assert_eq!(round::<Neighbor>(&neighbor), neighbor);
+        let conflict = json!({ "prefix": "10.0.0.0/24", "network": "default/a", "winner": "default/a", "loser": "default/b", "rule": "R34" });
+        assert_eq!(round::<Conflict>(&conflict), conflict);
+        assert_eq!(round::<Named>(&json!({ "name": "default/a/e" })), json!({ "name": "default/a/e" }));
         let vrf = json!({
             "name": "a", "network": "default/a", "binding": "table 7", "interfaces": ["swp1"], "native": 1, "leaked": 2,
         });
@@ -372,13 +575,13 @@ mod tests {
         });
         assert_eq!(round::<Routes>(&routes), routes);
         let explanation = json!({
-            "vrf": "a", "prefix": "10.0.0.0/24", "from": "b", "verdict": "absent", "reason": "NotPeered",
+            "vrf": "a", "prefix": "10.0.0.0/24", "from": "b", "verdict": "absent", "reason": "NotPeered", "change": "why",
             "steps": [{ "check": "edge", "passed": false, "what": "NotPeered" }],
         });
         assert_eq!(round::<Explanation>(&explanation), explanation);
         let applied = json!({
             "documents": [{ "document": "Peering default/p", "result": "created" }],
-            "changes": ["edge a -> b added"], "warnings": [],
+            "changes": ["edge a -> b added"], "warnings": [], "confirmBy": null,
         });
         assert_eq!(round::<Applied>(&applied), applied);
         let failure = json!({
@@ -388,7 +591,36 @@ mod tests {
             }],
         });
         assert_eq!(round::<Failure>(&failure), failure);
-        let apply = json!({ "files": [{ "name": "leaf.yaml", "text": "kind: Speaker" }] });
+        let apply = json!({
+            "files": [{ "name": "leaf.yaml", "text": "kind: Speaker" }], "plan": "0123", "confirm_within": 300,
+        });
+        let change =
+            json!({ "number": 1, "at": "2023-02-16T15:06:58Z", "who": "root", "what": ["apply"], "confirmBy": null });
+        assert_eq!(round::<Change>(&change), change);
+        assert_eq!(round::<Rollback>(&json!({ "to": 3 })), json!({ "to": 3 }));
+        let route = json!({ "prefix": "10.0.0.0/24", "before": null, "after": "b" });
+        let plan = json!({
+            "token": "0123", "documents": [], "changes": ["edge a -> b added"],
+            "peerings": [{ "name": "p", "before": null, "after": "Bound" }],
+            "vrfs": [{
+                "vrf": "a", "table": 7, "destinationsBefore": 1, "destinationsAfter": 2, "added": 1, "removed": 0, "changed": 0,
+                "adds": [route], "removes": [], "changes": [],
+            }],
+            "leaks": [{ "from": "b", "to": "a", "peering": "p", "before": null, "after": 1, "refused": { "OwnSpace": 1 } }],
+            "conflicts": [conflict],
+            "neighbors": [{
+                "neighbor": "10.0.0.1 in a", "announced": 1, "replaced": 0, "withdrawn": 0, "announces": ["10.0.0.0/24"],
+                "withdraws": [],
+            }],
+            "reachable": [{ "from": "default/b", "to": "default/a" }], "unreachable": [], "sessionsReset": [],
+            "settled": true, "digest": "ab",
+        });
+        assert_eq!(round::<Plan>(&plan), plan);
+        let audit = json!({
+            "destinations": 2, "witnessed": 1, "limited": 0, "unsettled": 0, "faults": 1,
+            "violations": [{ "vrf": "a", "prefix": "10.0.0.0/24", "from": "b", "peering": "p", "fault": "why" }],
+        });
+        assert_eq!(round::<Audit>(&audit), audit);
         assert_eq!(round::<Apply>(&apply), apply);
     }
 }

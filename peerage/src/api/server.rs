@@ -18,7 +18,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::schema;
-use crate::daemon::Daemon;
+use crate::daemon::{ApplyOptions, Daemon};
 
 /// Longest request body, in octets.
 const BODY_LIMIT: usize = 16 << 20;
@@ -83,7 +83,7 @@ impl Server {
 
     /// Serves until the task that runs this is dropped; then open connections end with it and the socket is removed.
     pub(crate) async fn serve(self, daemon: Arc<Daemon>) {
-        let service = TowerToHyperService::new(router(daemon));
+        let router = router(daemon);
         let places = Arc::new(Semaphore::new(CLIENTS));
         let mut connections = JoinSet::new();
         loop {
@@ -100,7 +100,7 @@ impl Server {
                     continue;
                 }
             };
-            let service = service.clone();
+            let service = TowerToHyperService::new(router.clone().layer(Extension(Who::of(&stream))));
             connections.spawn(async move {
                 let connection = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -129,6 +129,13 @@ fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/networks", get(networks))
         .route("/v1/peerings", get(peerings))
         .route("/v1/peering", delete(delete_peering))
+        .route("/v1/accept", post(accept))
+        .route("/v1/audit", get(audit))
+        .route("/v1/confirm", post(confirm))
+        .route("/v1/history", get(history))
+        .route("/v1/plan", post(plan))
+        .route("/v1/rollback", post(rollback))
+        .route("/v1/conflicts", get(conflicts))
         .route("/v1/neighbors", get(neighbors))
         .route("/v1/vrfs", get(vrfs))
         .route("/v1/routes", get(routes))
@@ -175,18 +182,82 @@ async fn vrfs(State(daemon): State<Arc<Daemon>>) -> Answer<Vec<schema::Vrf>> {
     Ok(Json(daemon.vrfs().await?))
 }
 
-async fn delete_peering(State(daemon): State<Arc<Daemon>>, Query(query): Query<NameQuery>) -> Answer<schema::Applied> {
-    to_the_end(async move { daemon.delete_peering(&query.name).await }).await
+async fn delete_peering(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Who(who)): Extension<Who>,
+    Query(query): Query<NameQuery>,
+) -> Answer<schema::Applied> {
+    to_the_end(async move { daemon.delete_peering(&query.name, &who).await }).await
 }
 
-async fn apply(State(daemon): State<Arc<Daemon>>, Json(apply): Json<schema::Apply>) -> Answer<schema::Applied> {
-    to_the_end(async move { daemon.apply(apply.files).await }).await
+async fn accept(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Who(who)): Extension<Who>,
+    Json(named): Json<schema::Named>,
+) -> Answer<schema::Applied> {
+    to_the_end(async move { daemon.accept(&named.name, &who).await }).await
+}
+
+async fn conflicts(State(daemon): State<Arc<Daemon>>) -> Answer<Vec<schema::Conflict>> {
+    Ok(Json(daemon.conflicts().await?))
+}
+
+async fn audit(State(daemon): State<Arc<Daemon>>) -> Answer<schema::Audit> {
+    Ok(Json(daemon.audit().await?))
+}
+
+async fn history(State(daemon): State<Arc<Daemon>>) -> Answer<Vec<schema::Change>> {
+    Ok(Json(daemon.history().await))
+}
+
+async fn plan(State(daemon): State<Arc<Daemon>>, Json(apply): Json<schema::Apply>) -> Answer<schema::Plan> {
+    Ok(Json(daemon.plan(apply.files).await?))
+}
+
+async fn confirm(State(daemon): State<Arc<Daemon>>, Extension(Who(who)): Extension<Who>) -> Answer<schema::Change> {
+    to_the_end(async move { daemon.confirm(&who).await }).await
+}
+
+async fn rollback(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Who(who)): Extension<Who>,
+    Json(rollback): Json<schema::Rollback>,
+) -> Answer<schema::Applied> {
+    to_the_end(async move { daemon.rollback(rollback.to, &who).await }).await
+}
+
+async fn apply(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Who(who)): Extension<Who>,
+    Json(apply): Json<schema::Apply>,
+) -> Answer<schema::Applied> {
+    let options = ApplyOptions { plan: apply.plan, confirm_within: apply.confirm_within.map(Duration::from_secs) };
+    to_the_end(async move { daemon.apply(apply.files, options, &who).await }).await
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+struct Who(String);
+
+impl Who {
+    /// The user by name where the system knows one, else by number.
+    fn of(stream: &tokio::net::UnixStream) -> Self {
+        let Ok(credentials) = stream.peer_cred() else { return Self("somebody".to_owned()) };
+        let uid = credentials.uid().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let named = users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)? == uid).then(|| name.to_owned())
+        });
+        Self(named.unwrap_or_else(|| format!("uid {uid}")))
+    }
 }
 
 /// Carries out a change even if the client goes away meanwhile.
-async fn to_the_end(
-    change: impl Future<Output = Result<schema::Applied, schema::Failure>> + Send + 'static,
-) -> Answer<schema::Applied> {
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, schema::Failure>> + Send + 'static,
+) -> Answer<T> {
     match tokio::spawn(change).await {
         Ok(done) => Ok(Json(done?)),
         Err(error) => Err(Error(schema::Failure::new("Internal", error.to_string()))),
@@ -285,6 +356,7 @@ impl IntoResponse for Error {
             "NotFound" => StatusCode::NOT_FOUND,
             "Invalid" => StatusCode::UNPROCESSABLE_ENTITY,
             "Forbidden" => StatusCode::FORBIDDEN,
+            "Conflict" => StatusCode::CONFLICT,
             "TooLarge" => StatusCode::PAYLOAD_TOO_LARGE,
             "Timeout" => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

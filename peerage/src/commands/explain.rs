@@ -36,5 +36,8 @@ pub(crate) fn text(explanation: &Explanation) -> String {
         let mark = if step.passed { "ok" } else { "NO" };
         let _ = writeln!(text, "  {mark}  {:<14} {}", step.check, step.what);
     }
+    if let Some(change) = &explanation.change {
+        let _ = writeln!(text, "  to let it pass: {change}");
+    }
     text
 }

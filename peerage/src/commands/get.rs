@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Error, print};
 use crate::api::client::Client;
-use crate::api::schema::{Neighbor, Network, Peering, Vrf};
+use crate::api::schema::{Conflict, Neighbor, Network, Peering, Vrf};
 use crate::cli::{GetArgs, Output, Resource};
 use crate::output::{Table, grouped};
 
@@ -20,6 +20,10 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Error> {
         Resource::Neighbors => {
             let neighbors: Vec<Neighbor> = client.get("/v1/neighbors", &()).await?;
             print(args.output, &neighbors, |wide| self::neighbors(&neighbors, wide))
+        }
+        Resource::Conflicts => {
+            let conflicts: Vec<Conflict> = client.get("/v1/conflicts", &()).await?;
+            print(args.output, &conflicts, |_| self::conflicts(&conflicts))
         }
         Resource::Vrfs => {
             let vrfs: Vec<Vrf> = client.get("/v1/vrfs", &()).await?;
@@ -154,6 +158,14 @@ fn vrfs(vrfs: &[Vrf], wide: bool) -> String {
             row.extend([vrf.binding.clone(), vrf.interfaces.join(",")]);
         }
         table.row(row);
+    }
+    table.render(0)
+}
+
+fn conflicts(conflicts: &[Conflict]) -> String {
+    let mut table = Table::new(["PREFIX", "NETWORK", "WINNER", "LOSER", "RULE"]);
+    for Conflict { prefix, network, winner, loser, rule } in conflicts {
+        table.row([prefix.to_string(), network.clone(), winner.clone(), loser.clone(), rule.clone()]);
     }
     table.render(0)
 }

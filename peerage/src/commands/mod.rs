@@ -3,9 +3,12 @@
 //! Each is given its arguments, asks through [`crate::api::client`], and prints one answer. None keeps anything.
 
 pub(crate) mod apply;
+pub(crate) mod audit;
+pub(crate) mod change;
 pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod peering;
+pub(crate) mod plan;
 pub(crate) mod routes;
 
 use serde::Serialize;

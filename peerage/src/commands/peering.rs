@@ -28,6 +28,11 @@ pub(crate) async fn run(command: PeeringCommand) -> Result<(), Error> {
                 .ok_or_else(|| format!("NotFound: there is no peering {name:?}"))?;
             print(output.or(Some(Output::Yaml)), &peering, |_| String::new())
         }
+        PeeringCommand::Accept { connection, name } => {
+            let client = Client::new(&connection.socket);
+            let applied: Applied = client.post("/v1/accept", &Named { name: &name }).await?;
+            print(None, &applied, |_| apply::text(&applied))
+        }
         PeeringCommand::Delete { connection, name, ignore_not_found } => {
             let client = Client::new(&connection.socket);
             let answer: Result<Applied, _> = client.delete("/v1/peering", &Named { name: &name }).await;
@@ -52,7 +57,8 @@ async fn create(args: &PeeringCreateArgs) -> Result<(), Error> {
         )
         .into());
     }
-    let applied: Applied = client.post("/v1/apply", &Apply { files: vec![file] }).await?;
+    let applied: Applied =
+        client.post("/v1/apply", &Apply { files: vec![file], plan: None, confirm_within: None }).await?;
     for warning in &applied.warnings {
         eprintln!("warning: {warning}");
     }
@@ -60,7 +66,7 @@ async fn create(args: &PeeringCreateArgs) -> Result<(), Error> {
 }
 
 /// The `Peering` that the flags describe. With a flag of a BGP neighbour it is an external one.
-fn manifest(args: &PeeringCreateArgs) -> Value {
+pub(super) fn manifest(args: &PeeringCreateArgs) -> Value {
     let mut spec = Map::new();
     spec.insert("network1".to_owned(), json!(args.network1));
     if let Some(network) = &args.network2 {

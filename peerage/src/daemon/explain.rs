@@ -1,7 +1,7 @@
 //! Why a prefix is in a VRF: the engine's own steps, and where no edge leads on, what the evaluation says of the peering.
 
 use ipnet::IpNet;
-use speaker::Refusal;
+use speaker::{Installed, Told};
 
 use super::Daemon;
 use super::status::{failure, shown};
@@ -13,15 +13,28 @@ impl Daemon {
         let found = self.speaker.explain(vrf, prefix, from).await.map_err(failure)?;
         let mut steps: Vec<Step> = Vec::new();
         let mut reason = None;
+        let mut change = None;
         let mut absent = false;
         for stage in &found.stages {
             let finding = &stage.finding;
             absent |= finding.blocks();
-            reason = reason.or_else(|| finding.refusal());
+            reason = reason.or_else(|| finding.reason());
+            change = change.or_else(|| finding.change());
             let what = finding.to_string();
             steps.push(Step { check: stage.check.to_string(), passed: !finding.blocks(), what });
         }
-        if let (Some(Refusal::NotPeered), Some(from)) = (reason, &found.from)
+        if let Some(installed) = &found.installed {
+            let passed = !matches!(installed, Installed::Failed(_));
+            steps.push(Step { check: "installed".to_owned(), passed, what: installed.to_string() });
+        }
+        for Told { neighbor, kept_back } in &found.told {
+            let what = match kept_back {
+                None => format!("to {neighbor}"),
+                Some(why) => format!("not to {neighbor}: {why}"),
+            };
+            steps.push(Step { check: "advertised".to_owned(), passed: true, what });
+        }
+        if let (Some("NotPeered"), Some(from)) = (reason, &found.from)
             && let Some(peering) = self.peering_between(vrf, from)
             && let Some(last) = steps.last_mut()
         {
@@ -37,7 +50,8 @@ impl Daemon {
             prefix: found.prefix,
             from: found.from,
             verdict: verdict.to_owned(),
-            reason: reason.map(|reason| reason.to_string()),
+            reason: reason.map(str::to_owned),
+            change,
             steps,
         })
     }

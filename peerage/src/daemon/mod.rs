@@ -4,30 +4,36 @@
 //! come in by [`Daemon::reload`] and [`Daemon::apply`]; each change goes one way: checked, evaluated, kept, programmed. A
 //! fault at any of these leaves everything as it was. The sockets of the API belong to [`crate::api::server`].
 
+mod change;
 mod explain;
+mod foresee;
 mod log;
 mod plan;
+mod sessions;
 mod set;
 mod status;
 mod store;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use network_peering::{InputError, State, Timestamp, Warning};
+use network_peering::{InputError, State, Timestamp};
 use speaker::Speaker;
-use tokio::sync::Mutex;
-use tracing::{info, warn};
+use tokio::sync::{Mutex, watch};
+use tracing::{error, warn};
 
-use crate::api::schema::{Applied, AppliedDocument, Failure, Fault, File};
+use crate::api::schema::{Failure, Fault};
 use crate::config::Settings;
 use crate::documents::{self, Documents};
 
+use change::Foreseen;
+pub(crate) use change::Options as ApplyOptions;
 use plan::{Plan, View};
-use set::{DocumentSet, Result as SetResult};
-use store::{Store, StoreError};
+use set::DocumentSet;
+use store::{Kept, Store, StoreError};
 
 /// A running daemon.
 #[derive(Debug)]
@@ -36,14 +42,18 @@ pub(crate) struct Daemon {
     control: Mutex<Control>,
     /// What the last evaluation said, for queries.
     view: RwLock<Arc<View>>,
+    /// When a change that nobody confirmed is taken back.
+    deadline: watch::Sender<Option<Timestamp>>,
 }
 
 /// What changes with each change of documents; one at a time.
 #[derive(Debug)]
 struct Control {
     documents: DocumentSet,
-    state: State,
+    kept: Kept,
     store: Store,
+    /// Plans that may still be carried out, the oldest first.
+    plans: VecDeque<Foreseen>,
 }
 
 /// Why a daemon did not start.
@@ -86,25 +96,32 @@ impl Daemon {
         let (checked, _) = documents::check(&files, &State::default());
         let settings = checked.map_err(StartError::Documents)?.settings.ok_or(StartError::NoSpeaker)?;
         let store = Store::new(&settings.state_file);
-        let (state, applied) = store.load().map_err(StartError::Store)?;
-        let documents = DocumentSet::new(files, applied);
+        let (mut kept, set_aside) = store.load().map_err(StartError::Store)?;
+        if let Some(message) = set_aside {
+            error!("{message}");
+        }
+        change::take_back_in_time(&mut kept, now());
+        let documents = DocumentSet::new(files, kept.applied.clone());
         for (identity, document) in documents.shadowed() {
             warn!(%identity, file = &*document.file, "the file's document is replaced by one applied later");
         }
-        let (plan, warnings) = plan::make(&documents, state, now());
+        let (plan, warnings) = plan::make(&documents, kept.state.clone(), now());
         let plan = plan.map_err(StartError::Documents)?;
         log::warnings(&warnings);
         log::warnings(&plan.view.outcome.warnings);
-        store.save(&plan.state, documents.applied()).map_err(StartError::Store)?;
+        let Plan { config, view, state } = plan;
+        kept.state = state;
+        store.save(&kept).map_err(StartError::Store)?;
         // Nothing here watches.
-        let speaker = Speaker::builder().config(plan.config.clone()).events_kept(0);
+        let speaker = Speaker::builder().config(config).events_kept(0);
         let speaker = speaker.start().await.map_err(StartError::Speaker)?;
-        log::transitions(None, &plan.view);
-        let Plan { view, state, .. } = plan;
+        log::transitions(None, &view);
+        let deadline = watch::Sender::new(kept.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.deadline));
         Ok(Self {
             speaker,
-            control: Mutex::new(Control { documents, state, store }),
+            control: Mutex::new(Control { documents, kept, store, plans: VecDeque::new() }),
             view: RwLock::new(Arc::new(view)),
+            deadline,
         })
     }
 
@@ -121,102 +138,6 @@ impl Daemon {
     /// Ends the speaker: neighbours are sent CEASE.
     pub(crate) async fn stop(&self) {
         self.speaker.stop().await;
-    }
-
-    /// Puts other files in the place of those it stands on.
-    ///
-    /// # Errors
-    /// [`Failure`] with every fault; nothing changed then.
-    pub(crate) async fn reload(&self, files: Documents) -> Result<Applied, Failure> {
-        let mut control = self.control.lock().await;
-        let mut documents = control.documents.clone();
-        documents.replace_files(files);
-        self.carry_out(&mut control, documents, Vec::new(), None).await
-    }
-
-    /// Adds documents to those in force, in the place of any of the same identity.
-    ///
-    /// # Errors
-    /// [`Failure`] with every fault; nothing changed then.
-    pub(crate) async fn apply(&self, texts: Vec<File>) -> Result<Applied, Failure> {
-        let mut control = self.control.lock().await;
-        let mut documents = control.documents.clone();
-        let (results, given) = documents.apply(texts);
-        // First for themselves, so that faults show the place in what was given.
-        let (checked, warnings) = documents::check(&given, &control.state);
-        checked.map_err(|faults| invalid(&faults))?;
-        let results = results.into_iter().map(|(identity, result)| (identity.to_string(), result));
-        self.carry_out(&mut control, documents, results.collect(), Some(warnings)).await
-    }
-
-    /// Deletes the `Peering` of this name, `NAME` or `NAMESPACE/NAME`.
-    ///
-    /// # Errors
-    /// `NotFound`, or `Forbidden` for one that a file defines.
-    pub(crate) async fn delete_peering(&self, name: &str) -> Result<Applied, Failure> {
-        let mut control = self.control.lock().await;
-        let mut documents = control.documents.clone();
-        match documents.delete(|identity| identity.is_peering(name)) {
-            Ok(Some(identity)) => {
-                let results = vec![(identity.to_string(), SetResult::Deleted)];
-                self.carry_out(&mut control, documents, results, Some(Vec::new())).await
-            }
-            Ok(None) => Err(Failure::new("NotFound", format!("there is no peering {name:?}"))),
-            Err(document) => Err(Failure::new(
-                "Forbidden",
-                format!(
-                    "peering {name:?} is defined in {}, line {}; remove it there and send SIGHUP",
-                    document.file, document.root.line
-                ),
-            )),
-        }
-    }
-
-    /// Evaluates `documents`, keeps what must outlive the run, and programs the speaker. `given` are the warnings of
-    /// the documents that this is about; without, it is about all.
-    async fn carry_out(
-        &self,
-        control: &mut Control,
-        documents: DocumentSet,
-        results: Vec<(String, SetResult)>,
-        given: Option<Vec<Warning>>,
-    ) -> Result<Applied, Failure> {
-        let (plan, all) = plan::make(&documents, control.state.clone(), now());
-        let plan = plan.map_err(|faults| invalid(&faults))?;
-        let before = self.view();
-        let given = given.unwrap_or(all);
-        let mut warnings: Vec<String> =
-            given.iter().chain(&plan.view.outcome.warnings).map(Warning::to_string).collect();
-        if plan.view.settings.socket != before.settings.socket
-            || plan.view.settings.state_file != before.settings.state_file
-        {
-            warnings.push("api.socket and stateFile take effect at the next start".to_owned());
-        }
-        control
-            .store
-            .save(&plan.state, documents.applied())
-            .map_err(|error| Failure::new("Internal", error.to_string()))?;
-        let applied = match self.speaker.apply(plan.config).await {
-            Ok(applied) => applied,
-            Err(error) => {
-                // What is kept must be what runs.
-                if let Err(error) = control.store.save(&control.state, control.documents.applied()) {
-                    warn!(%error, "the state could not be put back");
-                }
-                return Err(Failure::new("Invalid", error.to_string()));
-            }
-        };
-        log::transitions(Some(&before), &plan.view);
-        control.documents = documents;
-        control.state = plan.state;
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan.view);
-        let changes: Vec<String> = applied.changes.iter().map(ToString::to_string).collect();
-        info!(changes = changes.len(), "applied");
-        let documents = results.into_iter().map(|(document, result)| {
-            let result = result.to_string();
-            AppliedDocument { document, result }
-        });
-        Ok(Applied { documents: documents.collect(), changes, warnings })
     }
 
     fn view(&self) -> Arc<View> {

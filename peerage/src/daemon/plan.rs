@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use network_peering::{ErrorType, InputError, Options, Outcome, Place, State, Timestamp, Warning};
+use network_peering::{ErrorType, InputError, Options, Outcome, Place, State, Timestamp, Warning, World};
 use speaker::{Config, EdgeConfig};
+use tracing::error;
 
+use super::sessions::{self, Sessions};
 use super::set::DocumentSet;
 use crate::config::Settings;
 use crate::documents::{self, Checked};
@@ -24,7 +26,10 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) settings: Settings,
+    pub(super) world: World,
     pub(super) outcome: Outcome,
+    /// The sessions of external peerings that this speaker runs.
+    pub(super) sessions: Sessions,
     /// The VRF of a network (`namespace/name`), where it has one here.
     pub(super) vrfs: HashMap<String, String>,
 }
@@ -53,6 +58,10 @@ pub(super) fn make(
         settings.speaker.vrfs.iter().filter_map(|vrf| Some((vrf.network.clone()?, vrf.name.clone()))).collect();
     // An edge whose networks are not both here is another box's business.
     let edges = outcome.edges.iter().filter_map(|edge| {
+        if let Err(reason) = edge.check(&world) {
+            error!(peering = edge.peering, from = %edge.from, to = %edge.to, %reason, "an edge that must not be is not programmed");
+            return None;
+        }
         Some(EdgeConfig {
             from: vrfs.get(&edge.from.to_string())?.clone(),
             to: vrfs.get(&edge.to.to_string())?.clone(),
@@ -63,8 +72,9 @@ pub(super) fn make(
             limit: Some(edge.limit),
         })
     });
-    let config = Config { edges: edges.collect(), ..settings.speaker.clone() };
-    (Ok(Plan { config, state, view: View { settings, outcome, vrfs } }), warnings)
+    let mut config = Config { edges: edges.collect(), ..settings.speaker.clone() };
+    let sessions = sessions::add(&mut config, &world, &outcome, &vrfs);
+    (Ok(Plan { config, state, view: View { settings, world, outcome, sessions, vrfs } }), warnings)
 }
 
 fn no_speaker() -> InputError {

@@ -3,7 +3,7 @@
 //! Given documents, it says which of them are in force. An applied document stands in for a file's document of the same
 //! identity until that file says something new. It reads no file and checks no meaning.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use network_peering::{DEFAULT_NAMESPACE, Document, Node};
@@ -178,6 +178,28 @@ impl DocumentSet {
             self.drop_applied(identity);
         }
         Ok(found)
+    }
+
+    /// Puts other applied texts in the place of the present ones, and says what becomes of each document that differs.
+    pub(crate) fn replace_applied(&mut self, applied: Vec<AppliedFile>) -> Vec<(Identity, Result)> {
+        let roots = |set: &Self| -> BTreeMap<Identity, Node> {
+            set.in_force().documents.into_iter().map(|document| (Identity::of(&document), document.root)).collect()
+        };
+        let before = roots(self);
+        self.applied = applied;
+        let after = roots(self);
+        let mut results: Vec<(Identity, Result)> = Vec::new();
+        for identity in before.keys().filter(|identity| !after.contains_key(identity)) {
+            results.push((identity.clone(), Result::Deleted));
+        }
+        for (identity, root) in after {
+            match before.get(&identity) {
+                Some(known) if *known == root => {}
+                Some(_) => results.push((identity, Result::Configured)),
+                None => results.push((identity, Result::Created)),
+            }
+        }
+        results
     }
 
     fn drop_applied(&mut self, identity: &Identity) {

@@ -5,9 +5,10 @@ use std::time::SystemTime;
 
 use bgp_wire::AfiSafi;
 use ipnet::IpNet;
-use network_peering::{DEFAULT_NAMESPACE, Name, NetworkId, PeeringState, Phase, Reason, Status};
+use network_peering::{Bgp, DEFAULT_NAMESPACE, Name, NetworkId, PeeringState, PeeringStatus, Phase, Reason, Status};
 use speaker::{
-    Binding, EdgeState, EdgeStatus, NeighborStatus, PathFrom, PeerAddress, PolicyState, RouteView, RoutesQuery, State,
+    Binding, EdgeState, EdgeStatus, NeighborStatus, PathFrom, PeerAddress, PolicyState, RouteView, RoutesQuery,
+    SessionState, State,
 };
 
 use super::Daemon;
@@ -26,15 +27,15 @@ impl Daemon {
             let entries = network.entries.iter().map(|entry| {
                 let target = NetworkId { name: entry.target.clone(), api: network.id.api };
                 let leaks = leaks(&view, &edges, &network.id, Some(&target));
-                let (state, reason, message) = with_data_plane(&view, &entry.status, &leaks, [&network.id, &target]);
+                let plane = with_data_plane(&view, &entry.status, &leaks, [&network.id, &target], true);
                 schema::PeeringEntry {
                     name: entry.name.clone(),
                     phase: format!("{:?}", entry.status.phase),
-                    state,
-                    reason,
-                    message,
                     last_phase_transition_time: entry.status.since.to_string(),
-                    prefixes: entry.prefixes.clone(),
+                    prefixes: if plane.state == PeeringState::Ready { entry.prefixes.clone() } else { Vec::new() },
+                    state: format!("{:?}", plane.state),
+                    reason: plane.reason.map(|reason| reason.to_string()),
+                    message: plane.message,
                 }
             });
             let claims = network.claims.iter().map(|claim| schema::Claim {
@@ -59,37 +60,147 @@ impl Daemon {
     pub(crate) async fn peerings(&self) -> Result<Vec<schema::Peering>, Failure> {
         let view = self.view();
         let edges = self.speaker.status().await.map_err(failure)?.edges;
-        let row =
-            |name: String, network1: &NetworkId, network2: Option<&NetworkId>, external: bool, status: &Status| {
-                let leaks = leaks(&view, &edges, network1, network2);
-                let networks = [network1, network2.unwrap_or(network1)];
-                let (state, reason, message) = with_data_plane(&view, status, &leaks, networks);
-                schema::Peering {
-                    name,
-                    network1: network1.to_string(),
-                    network2: network2.map(NetworkId::to_string),
-                    peering_type: if external { "external" } else { "local" }.to_owned(),
-                    phase: format!("{:?}", status.phase),
-                    state,
-                    reason,
-                    message,
-                    last_phase_transition_time: status.since.to_string(),
-                    leaks: leaks.into_iter().map(leak).collect(),
-                }
+        let row = |name: String, network1: &NetworkId, network2: Option<&NetworkId>, status: &Status, entry: bool| {
+            let leaks = leaks(&view, &edges, network1, network2);
+            let plane = match network2 {
+                Some(network2) => with_data_plane(&view, status, &leaks, [network1, network2], entry),
+                None => Plane::of(status),
             };
+            schema::Peering {
+                name,
+                network1: network1.to_string(),
+                network2: network2.map(NetworkId::to_string),
+                peering_type: if network2.is_none() { "external" } else { "local" }.to_owned(),
+                phase: format!("{:?}", status.phase),
+                state: format!("{:?}", plane.state),
+                reason: plane.reason.map(|reason| reason.to_string()),
+                message: plane.message,
+                last_phase_transition_time: status.since.to_string(),
+                leaks: leaks.into_iter().map(leak).collect(),
+            }
+        };
         let objects = view.outcome.peerings.iter().map(|peering| {
             let (network1, network2) = (&peering.network1, peering.network2.as_ref());
-            row(shown(&peering.name), network1, network2, peering.bgp.is_some(), &peering.status)
+            let status = if self.needs_nat(&view, &edges, peering) {
+                peering.status_with_nat()
+            } else if let Some(bgp) = &peering.bgp {
+                self.session_status(&view, peering, bgp)
+            } else {
+                peering.status.clone()
+            };
+            row(shown(&peering.name), network1, network2, &status, false)
         });
         let entries = view.outcome.networks.iter().flat_map(|network| {
             let row = &row;
             network.entries.iter().map(move |entry| {
                 let target = NetworkId { name: entry.target.clone(), api: network.id.api };
                 let name = format!("{}/{}", network.id, entry.name);
-                row(name, &network.id, Some(&target), false, &entry.status)
+                row(name, &network.id, Some(&target), &entry.status, true)
             })
         });
         Ok(objects.chain(entries).collect())
+    }
+
+    /// Whether the private side of a pair with a NATed external network has routes that the edge between them keeps (rule R43).
+    fn needs_nat(&self, view: &View, edges: &[EdgeStatus], peering: &PeeringStatus) -> bool {
+        let vrf = |network: &NetworkId| view.vrfs.get(&network.to_string());
+        let Some(from) = peering.natted().and_then(vrf) else { return false };
+        edges.iter().any(|edge| {
+            let outside = |reason| matches!(reason, speaker::Refusal::PolicyDenied | speaker::Refusal::DefaultRoute);
+            edge.from == *from
+                && edge.peering == peering.name.name
+                && edge.refused.iter().any(|(reason, _)| outside(*reason))
+        })
+    }
+
+    /// The status of an external peering: ready once its session is established (rule R44).
+    fn session_status(&self, view: &View, peering: &PeeringStatus, bgp: &Bgp) -> Status {
+        let mut status = peering.status.clone();
+        if status.phase != Phase::Bound {
+            return status;
+        }
+        let own = &view.settings.speaker.name;
+        let (state, reason, message) = match view.sessions.get(&peering.name) {
+            _ if bgp.switch != *own => {
+                let message = format!("the session runs on {}; this is {own}", bgp.switch);
+                (PeeringState::Pending, Reason::NotProgrammed, message)
+            }
+            None => {
+                let network = &peering.network1;
+                let message = format!("no VRF of this speaker belongs to {network}; add one with network: {network}");
+                (PeeringState::Pending, Reason::NotProgrammed, message)
+            }
+            Some(Err(message)) => (PeeringState::Error, Reason::ProgrammingFailed, message.clone()),
+            Some(Ok(key)) => match self.speaker.session(key) {
+                Ok(Some(session)) if session.state == State::Established => return status,
+                Ok(Some(SessionState { state, last_down })) => {
+                    let why = last_down.map(|why| format!(": {why}")).unwrap_or_default();
+                    let message = format!("the session with {key} is in state {state:?}{why}");
+                    (PeeringState::Pending, Reason::NotProgrammed, message)
+                }
+                Ok(None) | Err(_) => {
+                    (PeeringState::Pending, Reason::NotProgrammed, "the speaker is stopping".to_owned())
+                }
+            },
+        };
+        (status.state, status.reason, status.message) = (state, Some(reason), Some(message));
+        status
+    }
+
+    /// Every prefix that two networks claim in a table of this speaker, by prefix, importer and loser.
+    pub(crate) async fn conflicts(&self) -> Result<Vec<schema::Conflict>, Failure> {
+        let view = self.view();
+        let mut found = Vec::new();
+        for edge in &view.outcome.edges {
+            let network = |vrf: &str| {
+                let of = view.vrfs.iter().find(|(_, name)| *name == vrf);
+                of.map_or_else(|| vrf.to_owned(), |(network, _)| network.clone())
+            };
+            let vrf = |network: &NetworkId| view.vrfs.get(&network.to_string());
+            let (Some(from), Some(to)) = (vrf(&edge.from), vrf(&edge.to)) else { continue };
+            for refused in self.speaker.refused(from, to).await.map_err(failure)? {
+                let (winner, rule) = match (refused.reason, refused.winner) {
+                    (speaker::Refusal::OwnSpace, _) => (edge.to.to_string(), "R34"),
+                    (speaker::Refusal::NativeWins | speaker::Refusal::OlderBindingWins, Some(winner)) => {
+                        (network(&winner), "R34")
+                    }
+                    (speaker::Refusal::OlderBindingWins, None) => {
+                        let older = edge.older_space(&view.outcome.edges, &view.world, refused.prefix);
+                        (older.map(NetworkId::to_string).unwrap_or_default(), "R42")
+                    }
+                    _ => continue,
+                };
+                found.push(schema::Conflict {
+                    prefix: refused.prefix,
+                    network: edge.to.to_string(),
+                    winner,
+                    loser: edge.from.to_string(),
+                    rule: rule.to_owned(),
+                });
+            }
+        }
+        found.sort_by(|a, b| (a.prefix, &a.network, &a.loser).cmp(&(b.prefix, &b.network, &b.loser)));
+        Ok(found)
+    }
+
+    /// Whether every leaked route has a witness and none is missing.
+    pub(crate) async fn audit(&self) -> Result<schema::Audit, Failure> {
+        let report = self.speaker.audit().await.map_err(failure)?;
+        let violation = |violation: speaker::AuditViolation| schema::Violation {
+            vrf: violation.vrf,
+            prefix: violation.prefix,
+            from: violation.from,
+            peering: violation.peering,
+            fault: violation.fault.to_string(),
+        };
+        Ok(schema::Audit {
+            destinations: report.destinations as u64,
+            witnessed: report.witnessed as u64,
+            limited: report.limited as u64,
+            unsettled: report.unsettled as u64,
+            faults: report.faults as u64,
+            violations: report.violations.into_iter().map(violation).collect(),
+        })
     }
 
     /// All neighbours, in the order of the configuration.
@@ -203,21 +314,37 @@ fn leak(edge: &EdgeStatus) -> Leak {
 }
 
 /// State, reason and message of a peering, once the data plane has been heard (rule R20).
+struct Plane {
+    state: PeeringState,
+    reason: Option<Reason>,
+    message: Option<String>,
+}
+
+impl Plane {
+    fn of(status: &Status) -> Self {
+        Self { state: status.state, reason: status.reason, message: status.message.clone() }
+    }
+
+    fn new(state: PeeringState, reason: Reason, message: String) -> Self {
+        Self { state, reason: Some(reason), message: Some(message) }
+    }
+}
+
+/// What the data plane makes of the status of the peering of two networks. The limit is the exporter's trouble: the one `entry` of a
+/// network tells of its own direction only, a `Peering` of both (rule R36).
 fn with_data_plane(
     view: &View,
     status: &Status,
     leaks: &[&EdgeStatus],
     networks: [&NetworkId; 2],
-) -> (String, Option<String>, Option<String>) {
-    let shown = |state: PeeringState, reason: Option<Reason>, message: Option<String>| {
-        (format!("{state:?}"), reason.map(|reason| reason.to_string()), message)
-    };
+    entry: bool,
+) -> Plane {
     if status.phase != Phase::Bound || status.state != PeeringState::Ready {
-        return shown(status.state, status.reason, status.message.clone());
+        return Plane::of(status);
     }
     if let Some(absent) = networks.into_iter().find(|network| !view.vrfs.contains_key(&network.to_string())) {
         let message = format!("no VRF of this speaker belongs to {absent}; add one with network: {absent}");
-        return shown(PeeringState::Pending, Some(Reason::NotProgrammed), Some(message));
+        return Plane::new(PeeringState::Pending, Reason::NotProgrammed, message);
     }
     let failed = leaks.iter().find_map(|edge| match &edge.state {
         EdgeState::Failed(why) => Some((edge, why)),
@@ -225,22 +352,26 @@ fn with_data_plane(
     });
     if let Some((edge, why)) = failed {
         let message = format!("{} -> {}: {why}", edge.from, edge.to);
-        return shown(PeeringState::Error, Some(Reason::ProgrammingFailed), Some(message));
+        return Plane::new(PeeringState::Error, Reason::ProgrammingFailed, message);
     }
-    let over =
-        leaks.iter().find(|edge| edge.refused.iter().any(|(reason, _)| *reason == speaker::Refusal::PrefixLimit));
+    let own = view.vrfs.get(&networks[0].to_string());
+    let over = leaks
+        .iter()
+        .filter(|edge| !entry || Some(&edge.from) == own)
+        .find(|edge| edge.refused.iter().any(|(reason, _)| *reason == speaker::Refusal::PrefixLimit));
     if let Some(edge) = over {
+        let raise = if entry { "the annotation peerage.dev/limit" } else { "spec.limit" };
         let message = format!(
-            "{} -> {}: {} routes stand, which is the limit; raise spec.limit or export fewer",
+            "{} -> {}: {} routes stand, which is the limit; raise {raise} or export fewer",
             edge.from, edge.to, edge.leaked
         );
-        return shown(PeeringState::Error, Some(Reason::PrefixLimit), Some(message));
+        return Plane::new(PeeringState::Error, Reason::PrefixLimit, message);
     }
     if leaks.len() < 2 || leaks.iter().any(|edge| edge.state == EdgeState::Pending) {
         let message = "its routes are being installed".to_owned();
-        return shown(PeeringState::Pending, Some(Reason::NotProgrammed), Some(message));
+        return Plane::new(PeeringState::Pending, Reason::NotProgrammed, message);
     }
-    shown(PeeringState::Ready, status.reason, status.message.clone())
+    Plane::of(status)
 }
 
 fn neighbor(neighbor: NeighborStatus, local_as: u32) -> schema::Neighbor {

@@ -275,7 +275,8 @@ impl Demo {
         self.report.say(format_args!("$ peerage apply -f {name}.yaml"));
         self.report.quote(&text);
         let files = vec![File { name: format!("{name}.yaml"), text }];
-        let applied: Applied = self.client.post("/v1/apply", &Apply { files }).await?;
+        let applied: Applied =
+            self.client.post("/v1/apply", &Apply { files, plan: None, confirm_within: None }).await?;
         for document in &applied.documents {
             self.report.say(format_args!("{} {}", document.document, document.result));
         }
@@ -363,7 +364,8 @@ impl Demo {
         self.report.say(format_args!("$ peerage explain --vrf {vrf} {prefix} --from {from}"));
         // Steps that found nothing worth a line are left out here.
         let mut shown = explanation.clone();
-        shown.steps.retain(|step| step.what != "passes");
+        shown.steps.retain(|step| step.what != "passes" && !["installed", "advertised"].contains(&&*step.check));
+        shown.change = None;
         self.report.quote(&explain::text(&shown));
         Ok(explanation)
     }

@@ -9,7 +9,7 @@ use speaker::Speaker;
 
 use crate::support::{Daemon, LEAF_AS, Place, peer, stderr, stdout, until};
 
-const NETWORKS: &str = "\
+pub(crate) const NETWORKS: &str = "\
 id: privnet1
 projectid: p
 parentnetworkid: super
@@ -30,7 +30,7 @@ prefixes: [10.0.3.0/24]
 vrf: 103
 ";
 
-const PEERING: &str = "\
+pub(crate) const PEERING: &str = "\
 apiVersion: metal-stack.io/v1
 kind: Peering
 metadata: {name: to-storage}
@@ -38,7 +38,7 @@ spec: {network1: privnet1, network2: storage}
 ";
 
 /// A speaker's document with these neighbours.
-fn speaker(neighbors: &[String]) -> String {
+pub(crate) fn speaker(neighbors: &[String]) -> String {
     format!(
         "\
 apiVersion: peerage.dev/v1alpha1
@@ -61,7 +61,7 @@ spec:
     )
 }
 
-fn neighbor(vrf: &str, address: std::net::SocketAddr, asn: u32) -> String {
+pub(crate) fn neighbor(vrf: &str, address: std::net::SocketAddr, asn: u32) -> String {
     let (address, port) = (address.ip(), address.port());
     format!(
         "  - {{vrf: {vrf}, address: {address}, port: {port}, localAddress: 127.0.0.1, remoteAs: {asn}, class: fabric, timers: {{connectRetry: 1}}}}\n"
@@ -69,16 +69,16 @@ fn neighbor(vrf: &str, address: std::net::SocketAddr, asn: u32) -> String {
 }
 
 /// A machine in privnet1 and a host in storage, and the place of a daemon that has both as neighbours.
-struct Rig {
-    runtime: tokio::runtime::Runtime,
-    machine: Speaker,
-    storage: Speaker,
-    neighbors: Vec<String>,
-    place: Place,
+pub(crate) struct Rig {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) machine: Speaker,
+    pub(crate) storage: Speaker,
+    pub(crate) neighbors: Vec<String>,
+    pub(crate) place: Place,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let (machine, at1) = runtime.block_on(peer(65_001, "127.0.0.21", &["10.0.1.11/32", "192.0.2.1/32"]));
         let (storage, at2) = runtime.block_on(peer(65_002, "127.0.0.22", &["10.0.100.13/32"]));
@@ -90,25 +90,25 @@ impl Rig {
     }
 
     /// The daemon, with both sessions established and both tables filled.
-    fn start(&self) -> Daemon<'_> {
+    pub(crate) fn start(&self) -> Daemon<'_> {
         let daemon = self.place.start();
         filled(&daemon);
         daemon
     }
 
     /// How often a peer's session was established.
-    fn established(&self, peer: &Speaker) -> u64 {
+    pub(crate) fn established(&self, peer: &Speaker) -> u64 {
         self.runtime.block_on(peer.neighbors()).unwrap()[0].established_count
     }
 }
 
-fn filled(daemon: &Daemon<'_>) {
+pub(crate) fn filled(daemon: &Daemon<'_>) {
     daemon
         .json_until(&["get", "neighbors"], |neighbors| neighbors[0]["accepted"] == 2 && neighbors[1]["accepted"] == 1);
 }
 
 /// Applies a manifest and gives what was printed; it must succeed.
-fn apply(daemon: &Daemon<'_>, name: &str, text: &str) -> String {
+pub(crate) fn apply(daemon: &Daemon<'_>, name: &str, text: &str) -> String {
     let file = daemon.place.path(name);
     std::fs::write(&file, text).unwrap();
     let answer = daemon.ask(&["apply", "-f", file.to_str().unwrap()]);
@@ -116,11 +116,11 @@ fn apply(daemon: &Daemon<'_>, name: &str, text: &str) -> String {
     stdout(&answer)
 }
 
-fn ready(peerings: &Value) -> bool {
+pub(crate) fn ready(peerings: &Value) -> bool {
     peerings[0]["state"] == "Ready"
 }
 
-fn leaked(daemon: &Daemon<'_>, vrf: &str) -> Vec<String> {
+pub(crate) fn leaked(daemon: &Daemon<'_>, vrf: &str) -> Vec<String> {
     let routes = daemon.json(&["routes", "--vrf", vrf, "--leaked"]);
     routes.as_array().unwrap().iter().map(|route| route["prefix"].as_str().unwrap().to_owned()).collect()
 }
@@ -309,7 +309,7 @@ fn listings_come_as_tables_json_and_yaml() {
 }
 
 /// The status and the JSON of the answer to a request's head, to which no body is sent.
-fn request(daemon: &Daemon<'_>, head: &str) -> (u16, Value) {
+pub(crate) fn request(daemon: &Daemon<'_>, head: &str) -> (u16, Value) {
     let mut stream = UnixStream::connect(daemon.place.socket()).unwrap();
     write!(stream, "{head}\r\nhost: peerage\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod changes;
 mod input;
 mod live;
+mod rules;
 mod support;
 
 use support::{peerage, stderr, stdout};
