@@ -18,7 +18,7 @@ pub(crate) enum Length {
 /// The targets that get the whole 20 seconds of a short round.
 const BROAD: [&str; 4] = ["message", "update", "session", "manifests"];
 const BROAD_SECONDS: u64 = 20;
-const OTHER_SECONDS: u64 = 7;
+const OTHER_SECONDS: u64 = 3;
 
 /// What one target did.
 struct Outcome {
