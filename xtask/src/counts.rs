@@ -86,8 +86,7 @@ fn compare() -> Result<(), String> {
 
 fn count() -> Result<Counts, String> {
     run::cargo(&["build", "--release", "-p", "benches", "--bin", "counts"])?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), Into::into);
-    let program = target.join("release").join("counts").display().to_string();
+    let program = run::target().join("release").join("counts").display().to_string();
     let mut counts = Counts::new();
     for line in output(Command::new(&program), &program)?.lines() {
         let fields = line.split_once(' ').and_then(|(name, elements)| Some((name, elements.parse::<f64>().ok()?)));

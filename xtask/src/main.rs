@@ -38,8 +38,12 @@ fn main() -> ExitCode {
         ["test"] => test::everything(),
         ["no-std"] => no_std::check(),
         ["interop", filter @ ..] => interop::run(filter),
-        ["vectors", folder] => vectors::run(std::path::Path::new(folder)),
-        ["replay", folder] => replay::run(std::path::Path::new(folder)),
+        ["vectors", folder] => {
+            run::Peerage::built().and_then(|peerage| vectors::run(std::path::Path::new(folder), &peerage))
+        }
+        ["replay", folder] => {
+            run::Peerage::built().and_then(|peerage| replay::run(std::path::Path::new(folder), &peerage))
+        }
         ["fuzz"] => fuzz::run(fuzz::Length::Short).map(drop),
         ["fuzz", "--minutes", minutes] => match minutes.parse() {
             Ok(minutes @ 1..) => fuzz::run(fuzz::Length::Minutes(minutes)).map(drop),

@@ -63,9 +63,9 @@ fn known() -> [(&'static str, End); 5] {
 }
 
 /// Replays every file. Fails unless each ends as it is known to.
-pub(crate) fn run(folder: &Path) -> Result<(), String> {
+pub(crate) fn run(folder: &Path, peerage: &run::Peerage) -> Result<(), String> {
     for (name, expected) in known() {
-        let end = replay(&folder.join(name))?;
+        let end = replay(&folder.join(name), peerage)?;
         println!("{name}: {end:?}");
         if end != expected {
             return Err(format!("{name} should end as {expected:?}"));
@@ -74,11 +74,10 @@ pub(crate) fn run(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn replay(file: &Path) -> Result<End, String> {
-    let shown = format!("cargo run -p peerage -- decode --mrt {} -o json", file.display());
+fn replay(file: &Path, peerage: &run::Peerage) -> Result<End, String> {
+    let shown = format!("peerage decode --mrt {} -o json", file.display());
     eprintln!("==> {shown}");
-    let mut command =
-        run::command(&run::cargo_program(), &["run", "--quiet", "-p", "peerage", "--", "decode", "--mrt"]);
+    let mut command = peerage.command(&["decode", "--mrt"]);
     command.arg(file).args(["-o", "json"]).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("`{shown}` did not start: {error}"))?;
     let mut replay = Replay::default();

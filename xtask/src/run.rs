@@ -1,7 +1,7 @@
 //! Runs programs from the root of the checkout and turns their failure into a sentence.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The root of the checkout.
@@ -35,6 +35,36 @@ pub(crate) fn finish(mut command: Command, shown: &str) -> Result<(), String> {
         Ok(status) => Err(format!("`{shown}` failed: {status}")),
         Err(error) => Err(format!("`{shown}` did not start: {error}")),
     }
+}
+
+/// The `peerage` binary of the dev profile, for tasks that use it as anyone could from outside.
+pub(crate) struct Peerage(PathBuf);
+
+impl Peerage {
+    /// The one that was built last, as by tests that use it. To build it again by itself, with other features of what it depends on,
+    /// would compile most of the workspace once more.
+    pub(crate) fn standing() -> Self {
+        Self(target().join("debug").join("peerage"))
+    }
+
+    /// Builds it first.
+    pub(crate) fn built() -> Result<Self, String> {
+        cargo(&["build", "-p", "peerage"])?;
+        Ok(Self::standing())
+    }
+
+    /// A command that runs it.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        command(&self.0.display().to_string(), args)
+    }
+}
+
+/// Where cargo builds: where it built this program.
+pub(crate) fn target() -> PathBuf {
+    let here = std::env::current_exe().ok();
+    here.as_deref()
+        .and_then(|program| program.ancestors().nth(2))
+        .map_or_else(|| root().join("target"), Path::to_path_buf)
 }
 
 /// The names of the Rust programs in a folder of the checkout.

@@ -32,7 +32,7 @@ pub(crate) fn everything() -> Result<(), String> {
 /// Runs the wire vectors where they are kept beside the checkout.
 fn vectors_counted(tally: &mut Tally) -> Result<(), String> {
     if let Some(folder) = vectors::beside() {
-        vectors::run(&folder)?;
+        vectors::run(&folder, &run::Peerage::standing())?;
         tally.passed += 1;
     }
     Ok(())
@@ -41,7 +41,7 @@ fn vectors_counted(tally: &mut Tally) -> Result<(), String> {
 /// Replays the routing data where they are kept beside the checkout.
 fn replay_counted(tally: &mut Tally) -> Result<(), String> {
     if let Some(folder) = replay::beside() {
-        replay::run(&folder)?;
+        replay::run(&folder, &run::Peerage::standing())?;
         tally.passed += 1;
     }
     Ok(())
@@ -62,7 +62,7 @@ fn instructions_counted(tally: &mut Tally) -> Result<(), String> {
 
 /// Runs the demonstration, which fails where an expectation of it does.
 fn demo_counted(tally: &mut Tally) -> Result<(), String> {
-    run::cargo(&["run", "-p", "peerage", "--", "demo"])?;
+    run::finish(run::Peerage::standing().command(&["demo"]), "peerage demo")?;
     tally.passed += 1;
     Ok(())
 }

@@ -17,9 +17,9 @@ pub(crate) fn beside() -> Option<PathBuf> {
 }
 
 /// Runs every case and lists those that fail. Fails unless all pass but those on which the RFCs do not decide.
-pub(crate) fn run(folder: &Path) -> Result<(), String> {
+pub(crate) fn run(folder: &Path, peerage: &run::Peerage) -> Result<(), String> {
     let cases = load(folder)?;
-    let answers = decode(&cases)?;
+    let answers = decode(&cases, peerage)?;
     let (mut passed, mut failed, mut informative) = (0, 0, 0);
     for (at, case) in cases.iter().enumerate() {
         let verdict = match answers.get(at) {
@@ -64,7 +64,7 @@ fn load(folder: &Path) -> Result<Vec<Value>, String> {
 }
 
 /// What the binary answers. It is told nothing of what is expected.
-fn decode(cases: &[Value]) -> Result<Vec<Value>, String> {
+fn decode(cases: &[Value], peerage: &run::Peerage) -> Result<Vec<Value>, String> {
     let mut input = String::new();
     for case in cases {
         let mut asked = json!({});
@@ -75,9 +75,10 @@ fn decode(cases: &[Value]) -> Result<Vec<Value>, String> {
         }
         input += &format!("{asked}\n");
     }
-    let shown = "cargo run -p peerage -- decode";
+    let shown = "peerage decode";
     eprintln!("==> {shown}");
-    let mut child = run::command(&run::cargo_program(), &["run", "--quiet", "-p", "peerage", "--", "decode"])
+    let mut child = peerage
+        .command(&["decode"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
