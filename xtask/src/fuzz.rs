@@ -51,7 +51,9 @@ pub(crate) fn run(length: Length) -> Result<u64, String> {
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(target) = lock(&waiting).next() {
+                loop {
+                    // A statement of its own, at whose end the next worker may look for its target.
+                    let Some(target) = lock(&waiting).next() else { break };
                     let outcome = one(target, seconds(target));
                     report(&outcome);
                     lock(&outcomes).push(outcome);
