@@ -1,12 +1,13 @@
 //! What holds for every message: what is written is read back the same, and no octets at all make the crate panic.
 
+mod support;
 mod util;
 
 use bgp_wire::{
     AddPath, AddPathMode, AfiSafi, Aggregator, AsPathBuf, Attributes, AttributesBuilder, Capability, Community,
     DecodeCtx, EncodeCtx, ExtendedCommunity, ExtendedNextHop, Family, FamilySet, GracefulRestart,
     GracefulRestartFamily, Ipv4Unicast, Ipv6Unicast, LargeCommunity, Message, NextHop, Nlri, Notification, OpenBuf,
-    Origin, PeerKind, RefreshSubtype, Role, RouteRefresh, SegmentKind, Update, UpdateEncoder, frame, mrt,
+    Origin, PeerKind, RefreshSubtype, Role, RouteRefresh, Update, UpdateEncoder, frame, mrt,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -14,6 +15,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
+use support::{as_path, asn};
 use util::*;
 
 fn family() -> impl Strategy<Value = AfiSafi> {
@@ -55,22 +57,6 @@ fn key4() -> impl Strategy<Value = Ipv4Net> {
 
 fn key6() -> impl Strategy<Value = Ipv6Net> {
     (any::<u128>(), 0..=128u8).prop_map(|(bits, len)| Ipv6Net::new_assert(bits.into(), len).trunc())
-}
-
-fn asn() -> impl Strategy<Value = u32> {
-    prop_oneof![1..=70_000u32, Just(23456), 1..=u32::MAX]
-}
-
-/// Confederation segments only in front and with small numbers: nothing else survives two octets (RFC 6793 section 4.2.2).
-fn as_path() -> impl Strategy<Value = AsPathBuf> {
-    let confed =
-        (prop_oneof![Just(SegmentKind::ConfedSequence), Just(SegmentKind::ConfedSet)], vec(1..=65535u32, 1..4));
-    let plain = (prop_oneof![3 => Just(SegmentKind::Sequence), 1 => Just(SegmentKind::Set)], vec(asn(), 1..6));
-    (vec(confed, 0..2), vec(plain, 0..4)).prop_map(|(confed, plain)| {
-        let mut path = AsPathBuf::new();
-        confed.into_iter().chain(plain).for_each(|(kind, asns)| path.push(kind, asns));
-        path
-    })
 }
 
 fn attributes() -> impl Strategy<Value = Vec<u8>> {

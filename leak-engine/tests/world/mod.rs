@@ -19,7 +19,8 @@ use crate::common::*;
 const VRFS: u32 = 4;
 const FAMILIES: [AfiSafi; 2] = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
 const NEIGHBORS: usize = 12;
-const PREFIXES: [&str; 8] = [
+/// All prefixes that events are about.
+pub const PREFIXES: [&str; 8] = [
     "0.0.0.0/0",
     "10.0.0.0/8",
     "10.0.0.0/24",

@@ -564,7 +564,7 @@ impl Worker {
 }
 
 /// Export policies by [`PolicyId`].
-struct Policies<'a>(&'a [Accept]);
+pub(super) struct Policies<'a>(pub(super) &'a [Accept]);
 
 impl ExportPolicy for Policies<'_> {
     fn permits(&self, policy: PolicyId, prefix: IpNet, _: &ExportRoute<'_>) -> bool {

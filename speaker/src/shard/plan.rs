@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use bgp_wire::{Family, NextHop};
 use ipnet::IpNet;
-use leak_engine::{Accept, Audit, PlannedLeak};
-use rib::adj_out::{AdjOut, ExportPolicy, ExportRoute, PolicyId, export};
+use leak_engine::{Audit, PlannedLeak};
+use rib::adj_out::{AdjOut, ExportPolicy, ExportRoute, export};
 use rib::{DestId, Key, Leak, Origination, Source, SourceId, VrfId};
 
-use super::neighbor::FAMILIES;
+use super::neighbor::{FAMILIES, Policies};
 use super::worker::Worker;
 use crate::config::Config;
 use crate::status::{
@@ -17,19 +17,6 @@ use crate::status::{
 
 /// Destinations that one part of an audit looks at: a few milliseconds.
 const AUDITED: usize = 4096;
-
-/// The export policies, as the groups ask them.
-struct Policies<'a>(&'a [Accept]);
-
-impl ExportPolicy for Policies<'_> {
-    fn permits(&self, policy: PolicyId, prefix: IpNet, _: &ExportRoute<'_>) -> bool {
-        match self.0.get(policy.0 as usize) {
-            Some(Accept::Everything) => true,
-            Some(Accept::Listed(list)) => list.permits(prefix),
-            Some(Accept::Nothing) | None => false,
-        }
-    }
-}
 
 impl Worker {
     /// What the edges of `config` would change in the tables, and at the neighbours. VRFs that do not exist yet are passed over.
