@@ -96,6 +96,15 @@ impl Kept {
         }
         let kept: Self = serde_json::from_slice(bytes).map_err(StateError::Malformed)?;
         State::from_json(&kept.state.to_json())?;
+        // Changes are counted from 1, and the next one needs a number too.
+        let first = kept.history.first().map_or(1, |first| first.number);
+        let counted = (0u64..).zip(&kept.history).all(|(at, entry)| entry.number.checked_sub(first) == Some(at));
+        let last = kept.history.last().map_or(0, |last| last.number);
+        let awaited = kept.unconfirmed.as_ref().is_none_or(|unconfirmed| unconfirmed.number == last);
+        if first == 0 || last == u64::MAX || !counted || !awaited {
+            let message = "the numbers of the changes do not follow each other";
+            return Err(StateError::Malformed(serde::de::Error::custom(message)));
+        }
         Ok(kept)
     }
 }
@@ -251,6 +260,21 @@ mod tests {
             assert!(message.unwrap().contains(aside.to_str().unwrap()));
             assert_eq!(std::fs::read(&aside).unwrap(), bytes, "nothing of it is lost");
             assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_file_with_numbers_that_no_change_can_have_is_set_aside() {
+        let (_directory, store, path) = store();
+        for number in ["0", "2", "18446744073709551615"] {
+            store.save(&kept()).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let changed = text.replacen("\"number\": 1", &format!("\"number\": {number}"), 1);
+            assert_ne!(changed, text);
+            std::fs::write(&path, changed).unwrap();
+            let (found, message) = store.load().unwrap();
+            assert_eq!(found, Kept::default());
+            assert!(message.unwrap().contains("do not follow each other"));
         }
     }
 
